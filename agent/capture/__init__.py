@@ -1,0 +1,1 @@
+"""Camera sources, the motion kernel and the trigger."""

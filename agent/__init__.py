@@ -1,0 +1,1 @@
+"""The doorbell that asks its owner first."""

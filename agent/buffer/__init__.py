@@ -1,0 +1,1 @@
+"""The packet ring, sealed segments, their store and their retention."""

@@ -1,0 +1,1 @@
+"""What decides: request checks, states, consents, pairing, button, log."""

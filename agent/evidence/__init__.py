@@ -1,0 +1,1 @@
+"""What an agency and a court use: open and verify a bundle."""

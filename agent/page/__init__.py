@@ -1,0 +1,1 @@
+"""The owner's page: an HTTPS server on the home network and what the browser runs."""

@@ -1,0 +1,1 @@
+"""One composition root for each process, the supervisor and the socket layer."""
