@@ -16,7 +16,8 @@ MAX_DIGITS: Final = 16
 # The deepest form of the protocol (a submission) nests 6 levels; the C scanner recurses once a level.
 MAX_DEPTH: Final = 32
 
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Possessive, and content to end with the input: an unclosed string is scanned once, not from each of its quotes.
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _BRACKETS: Final = re.compile(rb"[\[\]{}]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -42,6 +43,8 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 def _check_depth(raw: bytes) -> None:
     """Refuse deep nesting before the recursive parser sees it."""
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+        return  # the usual message: too few brackets to nest deeply
     depth = 0
     for bracket in _BRACKETS.finditer(_STRING.sub(b"", raw)):
         depth += 1 if bracket[0] in b"[{" else -1
