@@ -1,0 +1,153 @@
+"""Uvicorn as the page needs it: HTTPS on one socket, bounded in every direction, gone when nobody looks.
+
+Bounds against a hostile home network: connections in all and from one address, seconds until a request's head is
+whole, bytes of a head; `bodies` bounds the rest.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from uvicorn import Config, Server
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from agent.core.errors import TroubleError
+
+if TYPE_CHECKING:
+    import asyncio
+    import ssl
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp
+
+    from agent.page.guard import Activity
+
+MAX_CONNECTIONS: Final = 128
+MAX_CONNECTIONS_PER_ADDRESS: Final = 48
+HEAD_S: Final = 10.0
+MAX_HEAD_BYTES: Final = 16_384
+KEEP_ALIVE_S: Final = 20
+SHUTDOWN_S: Final = 2
+BACKLOG: Final = 64
+
+
+class BoundedHttp(H11Protocol):
+    """One connection, with a deadline for each request's head and a place among the connections of its address."""
+
+    _open: Counter[str] = Counter()  # noqa: RUF012 shared by the connections of the one server of this process
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 uvicorn's own signature
+        super().__init__(*args, **kwargs)
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._address = ""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Count it, or close it when there are too many."""
+        super().connection_made(transport)
+        self._address = self.client[0] if self.client else "?"
+        self._open[self._address] += 1
+        crowded = self._open[self._address] > MAX_CONNECTIONS_PER_ADDRESS
+        if crowded or len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+            return
+        self._arm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give the place back."""
+        self._disarm()
+        self._open[self._address] -= 1
+        if self._open[self._address] <= 0:
+            del self._open[self._address]
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Stop the clock once a head is whole; start it where one has begun."""
+        before = self.cycle
+        super().data_received(data)
+        if self.cycle is not before:
+            self._disarm()
+        elif self._head_timer is None and getattr(before, "response_complete", True):
+            self._arm()
+
+    def _arm(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_S, self._too_slow)
+
+    def _disarm(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _too_slow(self) -> None:
+        self._head_timer = None
+        if not self.transport.is_closing():
+            self.transport.abort()
+
+
+class _PageServer(Server):
+    """Uvicorn's server, that also leaves when idle and hurries its streams when it must stop."""
+
+    def __init__(
+        self, config: Config, activity: Activity, idle_s: float | None, on_stop: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._activity = activity
+        self._idle_s = idle_s
+        self._on_stop = on_stop
+
+    async def on_tick(self, counter: int) -> bool:
+        """Uvicorn asks this ten times a second."""
+        if self._idle_s is not None and self._activity.idle_s() >= self._idle_s:
+            return True
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the open streams first: they would hold the process until its deadline."""
+        self._on_stop()
+        await super().shutdown(sockets)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound TCP socket.
+
+    Raises:
+        TroubleError: the port is taken or the address isn't this machine's.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as exc:
+        reason = exc.strerror or str(exc)
+        raise TroubleError(
+            "page-port", f"can't listen on {host} port {port} ({reason}): free it or set [page] host and port"
+        ) from exc
+
+
+def make_server(
+    app: ASGIApp,
+    context: ssl.SSLContext,
+    activity: Activity,
+    *,
+    idle_s: float | None,
+    on_stop: Callable[[], None],
+) -> Server:
+    """The server for `app`; `serve(sockets=[…])` runs it. With `idle_s` it ends after so long without use."""
+    config = Config(
+        app,
+        http=BoundedHttp,
+        ws="none",
+        lifespan="off",
+        loop="asyncio",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        ssl_context_factory=lambda _config, _default: context,
+    )
+    return _PageServer(config, activity, idle_s, on_stop)
