@@ -1,0 +1,263 @@
+"""Sealed segments as files: `<id>.seg` with `<id>.json` beside it, in one folder. This module does the I/O.
+
+Rules of this room:
+
+1. A segment is there when `<id>.seg` is there: its sidecar was made durable and got its name before it.
+2. Everything is written under a temporary name, made durable, and renamed; then the folder is made durable.
+   Three fsyncs; the index's commit is the fourth and last.
+3. Nothing written is ever changed. The recorder writes, the vault removes.
+4. What is not explained is moved to the quarantine, never deleted.
+"""
+
+import errno
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from types import TracebackType
+from typing import Final, NoReturn, Self
+
+from agent.buffer.sidecar import MAX_SIDECAR_BYTES, Sidecar, encode_sidecar, parse_sidecar
+from agent.core.errors import RefusedError, TroubleError
+from agent.core.ids import Id, is_id, sha256_hex
+from agent.core.segment_file import MAX_FILE_BYTES, SegmentMeta, split
+
+SEGMENT: Final = ".seg"
+SIDECAR: Final = ".json"
+TEMPORARY: Final = ".tmp"
+_MODE: Final = 0o640  # the recorder writes, the vault reads by group; nobody else
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What lies in the folder.
+
+    Attributes:
+        complete: ids with both files, in order of name.
+        half: names of temporary files and of sidecars without a segment: a write or a removal that a power
+            cut ended. They hold nothing that can be opened and may be deleted.
+        foreign: every other name, a segment without a sidecar among them: what nothing here explains.
+    """
+
+    complete: tuple[Id, ...]
+    half: tuple[str, ...]
+    foreign: tuple[str, ...]
+
+
+class SegmentFolder:
+    """One folder of sealed segments. Holds one descriptor until `close`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the folder, which must exist.
+
+        Raises:
+            TroubleError: "storage-failed".
+        """
+        self.path = path
+        try:
+            self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as exc:
+            _trouble(exc, path)
+
+    def close(self) -> None:
+        """Give the descriptor back. Closing again is nothing."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def write(self, sidecar: Sidecar, file: bytes | bytearray | memoryview) -> None:
+        """Make a sealed segment durable: sidecar, segment, folder. On return it survives a power cut.
+
+        Raises:
+            TroubleError: "storage-full" or "storage-failed"; then nothing of it is left under its final name.
+        """
+        parts = ((SIDECAR, encode_sidecar(sidecar)), (SEGMENT, file))
+        try:
+            for ending, content in parts:
+                self._write_durably(f"{sidecar.id}{ending}{TEMPORARY}", content)
+            for ending, _ in parts:
+                name = f"{sidecar.id}{ending}"
+                os.rename(name + TEMPORARY, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+            os.fsync(self._fd)
+        except OSError as exc:
+            self._take_back(sidecar.id)
+            _trouble(exc, self.path)
+
+    def _write_durably(self, name: str, content: bytes | bytearray | memoryview) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(name, flags, _MODE, dir_fd=self._fd)
+        try:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[os.write(fd, rest) :]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def _take_back(self, id_: Id) -> None:
+        for ending in (SEGMENT, SIDECAR):
+            for name in (f"{id_}{ending}", f"{id_}{ending}{TEMPORARY}"):
+                self._unlink(name)
+
+    def _unlink(self, name: str) -> None:
+        try:
+            os.unlink(name, dir_fd=self._fd)
+        except OSError as exc:
+            if exc.errno != errno.ENOENT:
+                _trouble(exc, self.path / name)
+
+    def scan(self) -> Scan:
+        """Look at every name in the folder, without opening any file.
+
+        Raises:
+            TroubleError: "storage-failed".
+        """
+        try:
+            names = set(os.listdir(self._fd))  # noqa: PTH208 - by descriptor: the folder that was opened
+        except OSError as exc:
+            _trouble(exc, self.path)
+        complete, half, foreign = [], [], []
+        for name in sorted(names):
+            stem, ending = PurePath(name).stem, PurePath(name).suffix
+            if ending == TEMPORARY and is_id(PurePath(stem).stem):
+                half.append(name)
+            elif ending == SEGMENT and is_id(stem) and stem + SIDECAR in names:
+                complete.append(stem)
+            elif ending == SIDECAR and is_id(stem):
+                if stem + SEGMENT not in names:
+                    half.append(name)
+            else:
+                foreign.append(name)
+        return Scan(tuple(complete), tuple(half), tuple(foreign))
+
+    def open_readonly(self, id_: Id) -> int:
+        """Open a segment file for reading and return the descriptor, which the caller closes.
+
+        Raises:
+            TroubleError: "segment-missing" when there is none, "storage-failed".
+        """
+        return self._open(f"{id_}{SEGMENT}")
+
+    def _open(self, name: str) -> int:
+        try:
+            return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
+        except FileNotFoundError as exc:
+            raise TroubleError("segment-missing", f"{self.path / name} is gone") from exc
+        except OSError as exc:
+            _trouble(exc, self.path / name)
+
+    def _read(self, name: str, max_bytes: int) -> bytes:
+        fd = self._open(name)
+        try:
+            with open(fd, "rb", buffering=0, closefd=False) as file:
+                if os.fstat(fd).st_size > max_bytes:
+                    raise RefusedError("E_SIZE", f"{name} is longer than {max_bytes} bytes")
+                return file.read(max_bytes + 1)
+        except OSError as exc:
+            _trouble(exc, self.path / name)
+        finally:
+            os.close(fd)
+
+    def size(self, id_: Id) -> int | None:
+        """Return the length of a segment file in bytes, or None when there is none.
+
+        Raises:
+            TroubleError: "storage-failed".
+        """
+        try:
+            return os.stat(f"{id_}{SEGMENT}", dir_fd=self._fd, follow_symlinks=False).st_size
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            _trouble(exc, self.path)
+
+    def read_sidecar(self, id_: Id) -> Sidecar:
+        """Read and parse the sidecar of a segment.
+
+        Raises:
+            RefusedError: E_SIZE, E_JSON, E_SIDECAR; E_SIDECAR too when it names another segment.
+            TroubleError: "segment-missing" or "storage-failed".
+        """
+        sidecar = parse_sidecar(self._read(f"{id_}{SIDECAR}", MAX_SIDECAR_BYTES))
+        if sidecar.id != id_:
+            raise RefusedError("E_SIDECAR", f"the sidecar of {id_} names another segment")
+        return sidecar
+
+    def check(self, id_: Id) -> tuple[SegmentMeta, Sidecar]:
+        """Read a whole pair and return meta and sidecar once they fit each other: id, length and hash.
+
+        Raises:
+            RefusedError: E_SIZE, E_JSON, E_SEGMENT, E_SIDECAR.
+            TroubleError: "segment-missing" or "storage-failed".
+        """
+        sidecar = self.read_sidecar(id_)
+        file = self._read(f"{id_}{SEGMENT}", MAX_FILE_BYTES)
+        meta, _, _ = split(file)
+        if meta.id != id_ or len(file) != sidecar.bytes or sha256_hex(file) != sidecar.sha256:
+            raise RefusedError("E_SEGMENT", f"segment {id_} is not what its sidecar says")
+        return meta, sidecar
+
+    def remove(self, ids: Iterable[Id]) -> None:
+        """Delete segments, each before its sidecar, and make that durable with one fsync. Missing ones are fine.
+
+        Raises:
+            TroubleError: "storage-failed".
+        """
+        for id_ in ids:
+            self._unlink(f"{id_}{SEGMENT}")
+            self._unlink(f"{id_}{SIDECAR}")
+        self.sync()
+
+    def remove_half(self, names: Iterable[str]) -> None:
+        """Delete what `Scan.half` named. Durable by the next `sync`; a power cut only brings it back.
+
+        Raises:
+            TroubleError: "storage-failed".
+        """
+        for name in names:
+            self._unlink(name)
+
+    def quarantine(self, names: Iterable[str], into: Path) -> None:
+        """Move files out of the folder, under their own names, into an existing folder of the same disk.
+
+        Raises:
+            TroubleError: "storage-failed".
+        """
+        try:
+            for name in names:
+                os.rename(name, into / name, src_dir_fd=self._fd)
+        except OSError as exc:
+            _trouble(exc, self.path)
+        self.sync()
+
+    def sync(self) -> None:
+        """Make the names of the folder durable.
+
+        Raises:
+            TroubleError: "storage-failed".
+        """
+        try:
+            os.fsync(self._fd)
+        except OSError as exc:
+            _trouble(exc, self.path)
+
+
+def names_of(id_: Id) -> tuple[str, str]:
+    """Return the names of the two files of a segment: the segment first."""
+    return f"{id_}{SEGMENT}", f"{id_}{SIDECAR}"
+
+
+def _trouble(exc: OSError, path: Path) -> NoReturn:
+    """Translate an error of the disk."""
+    if exc.errno in _FULL:
+        raise TroubleError("storage-full", f"no room left at {path}: make room or lower max_bytes") from exc
+    raise TroubleError("storage-failed", f"{path}: {exc.strerror}; check the card or disk") from exc
