@@ -118,7 +118,7 @@ def test_nobody_listening_is_one_plain_line(tmp_path: Path) -> None:
         b"\xff\xff\xff\xff",
         b"\0\0\0\2[]",
         b"\0\0\0\2{}",
-        b'\0\0\0\x0f{"id":1,"fds":9}',
+        b'\0\0\0\x10{"id":1,"fds":9}',
         b"\0\0\0\4nope",
     ],
 )
