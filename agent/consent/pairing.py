@@ -1,0 +1,165 @@
+"""Pairing a phone: the window, the link, and the two proofs of who knows the secret (protocol section 10).
+
+A window is opened by `doorbell pair` or by a long hold of the indoor button. It lasts 120 s of boot time, lets
+in one phone, and bears 3 wrong tries. The secret travels only in the link's fragment, which no browser sends.
+A malformed body is no try; a window of an earlier run of the vault is closed, because it lives in RAM.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from agent.consent.fields import octets
+from agent.core.encoding import b64url, unb64url
+from agent.core.errors import RefusedError
+from agent.core.ids import Kid, kid_of
+from agent.core.keys import KEY_BYTES, load_open_key, load_verify_key
+from agent.core.strict_json import Json, closed
+from agent.core.text import is_text
+
+WINDOW_NS: Final = 120 * 10**9  # section 10
+MAX_TRIES: Final = 3  # section 10
+SECRET_BYTES: Final = 16  # section 10
+SPKI_BYTES: Final = 32  # section 10
+MAC_BYTES: Final = 32
+MAX_NAME: Final = 40  # section 10
+
+_LABEL: Final = b"doorbell/pair/v1\0"
+_BODY_KEYS: Final = frozenset({"name", "sign_pub", "open_pub", "mac"})
+_LINK: Final = re.compile(
+    r"https://(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
+    r":(?P<port>[1-9][0-9]{0,4})/pair#1\.(?P<secret>[A-Za-z0-9_-]{22})\.(?P<spki>[A-Za-z0-9_-]{43})",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a pairing link holds; `host` as it stands in a URL."""
+
+    host: str
+    port: int
+    secret: bytes = field(repr=False)
+    spki: bytes
+
+
+def build_link(link: Link) -> str:
+    """Return the link as it is shown and drawn as a QR code."""
+    return f"https://{link.host}:{link.port}/pair#1.{b64url(link.secret)}.{b64url(link.spki)}"
+
+
+def parse_link(text: str) -> Link:
+    """Read a pairing link.
+
+    Raises:
+        RefusedError: E_LINK, when it is none.
+    """
+    match = _LINK.fullmatch(text)
+    if match is None or int(match["port"]) > 65_535:  # noqa: PLR2004 - the highest TCP port
+        raise RefusedError("E_LINK", "not a pairing link of version 1")
+    try:
+        secret = unb64url(match["secret"], length=SECRET_BYTES)
+        spki = unb64url(match["spki"], length=SPKI_BYTES)
+    except ValueError as exc:
+        raise RefusedError("E_LINK", "the link's secret or key is not canonical") from exc
+    return Link(match["host"], int(match["port"]), secret, spki)
+
+
+@dataclass(frozen=True, slots=True)
+class PairBody:
+    """What a phone sends to pair; both keys are 32 raw bytes and not weak."""
+
+    name: str
+    sign_pub: bytes
+    open_pub: bytes
+    mac: bytes
+
+    @property
+    def phone(self) -> Kid:
+        """The phone's name: the kid of its sign key."""
+        return kid_of(self.sign_pub)
+
+
+def parse_pair_body(value: Json) -> PairBody:
+    """Parse the body of `POST /api/pair`; what fails here is no try.
+
+    Raises:
+        RefusedError: E_SCHEMA, E_TEXT (the name can't be shown), E_KEY (a weak key).
+    """
+    item = closed(value, _BODY_KEYS, "E_SCHEMA", "the pairing")
+    body = PairBody(
+        name=item["name"] if isinstance(item["name"], str) else "",
+        sign_pub=octets(item["sign_pub"], "sign_pub", low=KEY_BYTES, high=KEY_BYTES),
+        open_pub=octets(item["open_pub"], "open_pub", low=KEY_BYTES, high=KEY_BYTES),
+        mac=octets(item["mac"], "mac", low=MAC_BYTES, high=MAC_BYTES),
+    )
+    if not is_text(body.name, limit=MAX_NAME):
+        raise RefusedError("E_TEXT", "the phone's name is text of at most 40 characters")
+    load_verify_key(body.sign_pub)
+    load_open_key(body.open_pub)
+    return body
+
+
+def phone_mac(secret: bytes, spki: bytes, sign_pub: bytes, open_pub: bytes) -> bytes:
+    """Return what a phone that read the link sends."""
+    return hmac.digest(secret, _LABEL + b"phone" + spki + sign_pub + open_pub, "sha256")
+
+
+def device_mac(secret: bytes, spki: bytes, sign_pub: bytes, open_pub: bytes, device: Kid) -> bytes:
+    """Return what the device answers, so that the phone knows that it met the device of the link."""
+    return hmac.digest(secret, _LABEL + b"device" + spki + sign_pub + open_pub + device.encode("ascii"), "sha256")
+
+
+def six_digits(sign_pub: bytes, open_pub: bytes) -> str:
+    """Return the code that both screens show while a phone waits: 20 bits of the keys' hash modulo 10^6."""
+    first = int.from_bytes(hashlib.sha256(sign_pub + open_pub).digest()[:3], "big") >> 4
+    return f"{first % 10**6:06d}"
+
+
+class PairingWindow:
+    """One window at a time, closed at first. Pure: every question brings its own boot time."""
+
+    def __init__(self) -> None:
+        self._secrets: tuple[bytes, ...] = ()
+        self._until_ns = 0
+        self._tries_left = 0
+
+    def open(self, secrets: Iterable[bytes], now_ns: int) -> None:
+        """Open a window in which any of `secrets` is good: a fresh one, the owner's card's, or both.
+
+        An open window is replaced; the tries start anew.
+        """
+        self._secrets = tuple(secrets)
+        self._until_ns = now_ns + WINDOW_NS
+        self._tries_left = MAX_TRIES
+
+    def close(self) -> None:
+        """Close the window and forget the secrets."""
+        self._secrets, self._tries_left, self._until_ns = (), 0, 0
+
+    def is_open(self, now_ns: int) -> bool:
+        """Say whether a phone may pair now."""
+        return bool(self._secrets) and self._tries_left > 0 and now_ns < self._until_ns
+
+    def left_ns(self, now_ns: int) -> int:
+        """Return for how long the window stays open."""
+        return self._until_ns - now_ns if self.is_open(now_ns) else 0
+
+    def attempt(self, body: PairBody, spki: bytes, now_ns: int) -> bytes:
+        """Take one try and return the secret that the phone proved to know; the window is closed then.
+
+        Raises:
+            RefusedError: P_CLOSED; P_MAC, which costs a try.
+        """
+        if not self.is_open(now_ns):
+            self.close()
+            raise RefusedError("P_CLOSED", "no pairing window is open; run `doorbell pair`")
+        for secret in self._secrets:
+            if hmac.compare_digest(phone_mac(secret, spki, body.sign_pub, body.open_pub), body.mac):
+                self.close()
+                return secret
+        self._tries_left -= 1
+        raise RefusedError("P_MAC", "this phone did not read the link")
