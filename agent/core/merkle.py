@@ -5,7 +5,7 @@ log2(n) hashes. Proofs need all leaf hashes.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
@@ -68,26 +68,30 @@ def _split_point(size: int) -> int:
     return 1 << (size - 1).bit_length() - 1
 
 
-def inclusion_proof(leaves: Sequence[bytes], n: int) -> list[bytes]:
-    """Return the audit path of leaf `n`, nearest sibling first.
+def inclusion_proofs(leaves: Sequence[bytes], places: Iterable[int]) -> dict[int, list[bytes]]:
+    """Return the audit path of each place, nearest sibling first; the tree is hashed once for all of them.
 
     Raises:
         IndexError: there is no such leaf.
     """
-    if not 0 <= n < len(leaves):
-        raise IndexError(n)
-    path: list[bytes] = []
-    low, high = 0, len(leaves)
-    while high - low > 1:
-        middle = low + _split_point(high - low)
-        if n < middle:
-            path.append(tree_root(leaves[middle:high]))
-            high = middle
-        else:
-            path.append(tree_root(leaves[low:middle]))
-            low = middle
-    path.reverse()
-    return path
+    paths: dict[int, list[bytes]] = {place: [] for place in places}
+    if any(not 0 <= place < len(leaves) for place in paths):
+        raise IndexError(f"not within a log of {len(leaves)} entries")
+    level, depth = list(leaves), 0
+    while len(level) > 1:
+        for place, path in paths.items():
+            sibling = place >> depth ^ 1
+            if sibling < len(level):
+                path.append(level[sibling])
+        # An odd node at the end has no sibling: it moves up as it is, which is RFC 6962's split by powers of two.
+        paired = [_node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        level, depth = paired + level[len(level) & ~1 :], depth + 1
+    return paths
+
+
+def inclusion_proof(leaves: Sequence[bytes], place: int) -> list[bytes]:
+    """Return the audit path of one leaf; see `inclusion_proofs`."""
+    return inclusion_proofs(leaves, [place])[place]
 
 
 def verify_inclusion(entry: bytes, n: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
