@@ -49,7 +49,7 @@ def named_view(name: str | None) -> DirectoryView | None:
 
 
 def raw_of(case: dict[str, Any]) -> bytes:
-    raw = base64.b64decode(case["raw"])
+    raw: bytes = base64.b64decode(case["raw"])
     return raw + b" " * (case.get("padded_to", 0) - len(raw))
 
 
