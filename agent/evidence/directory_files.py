@@ -1,0 +1,169 @@
+"""The target files of the directory that a bundle carries: protocol section 4.
+
+A key is looked up by its kid and used only inside its time. A weak or misnamed key stays in its file and
+verifies nothing: `check_signature` refuses it.
+"""
+
+from dataclasses import dataclass
+from typing import Final, cast
+
+from agent.core.encoding import unb64
+from agent.core.errors import RefusedError
+from agent.core.ids import Kid
+from agent.core.strict_json import Json, parse
+from agent.core.text import is_text
+from agent.evidence.forms import (
+    AGENCY,
+    COUNT,
+    KEY,
+    KID,
+    NAME,
+    OBJECT,
+    ONE,
+    TIME_S,
+    Form,
+    list_of,
+    nullable,
+    one_of,
+    read,
+    whole,
+    word,
+)
+
+MAX_TARGET_BYTES: Final = 32_768  # section 4
+MAX_SHOWN: Final = 200
+_MAX_LISTED: Final = 1_024
+
+_KEY_FORM: Final[Form] = {"kid": KID, "pub": KEY, "nbf": TIME_S, "exp": TIME_S}
+_KEYS: Final = list_of(OBJECT, 0, _MAX_LISTED)
+_PLATFORM_FORM: Final[Form] = {
+    "v": ONE,
+    "name": lambda value: is_text(value, limit=MAX_SHOWN),
+    "version": COUNT,
+    "issued": TIME_S,
+    "dispatch": _KEYS,
+    "receipt": _KEYS,
+    "endpoints": OBJECT,
+    "incidents": list_of(word(r"[a-z][a-z-]{2,31}"), 0, _MAX_LISTED),
+}
+_AGENCY_FORM: Final[Form] = {
+    "v": ONE,
+    "id": AGENCY,
+    "name": lambda value: is_text(value, limit=MAX_SHOWN),
+    "country": lambda value: is_text(value, limit=MAX_SHOWN),
+    "region": lambda value: is_text(value, limit=MAX_SHOWN),
+    "status": one_of("active", "suspended"),
+    "sign": _KEYS,
+    "enc": _KEYS,
+    "endpoints": list_of(NAME, 0, _MAX_LISTED),
+    "limits": OBJECT,
+    "contact": OBJECT,
+    "centre": list_of(whole(-1_800_000_000, 1_800_000_000), 2, 2),
+}
+_LIMITS_FORM: Final[Form] = {"area_m2": COUNT, "window_s": COUNT, "lookback_s": COUNT, "ttl_s": COUNT}
+_CONTACT: Final = nullable(lambda value: is_text(value, limit=MAX_SHOWN))
+_CONTACT_FORM: Final[Form] = {"phone": _CONTACT, "web": _CONTACT}
+
+
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """A key as the directory lists it: valid when `nbf_s ≤ t < exp_s`."""
+
+    kid: Kid
+    public: bytes
+    nbf_s: int
+    exp_s: int
+
+    def valid_at(self, time_s: int) -> bool:
+        """Say whether the key was valid then."""
+        return self.nbf_s <= time_s < self.exp_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """What `platform.json` says, as far as a verifier needs it."""
+
+    name: str
+    version: int
+    dispatch: tuple[ListedKey, ...]
+    receipt: tuple[ListedKey, ...]
+    endpoints: frozenset[str]
+    incidents: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agency:
+    """What an agency's file says, as far as a verifier needs it."""
+
+    id: str
+    name: str
+    active: bool
+    sign: tuple[ListedKey, ...]
+    enc: tuple[ListedKey, ...]
+    endpoints: frozenset[str]
+    area_m2: int
+    window_s: int
+    lookback_s: int
+    ttl_s: int
+    contact: tuple[str, ...]
+
+
+def find_key(keys: tuple[ListedKey, ...], kid: Kid) -> ListedKey | None:
+    """Return the key of that name, or None."""
+    return next((key for key in keys if key.kid == kid), None)
+
+
+def _keys(value: Json, what: str) -> tuple[ListedKey, ...]:
+    items = [read(item, _KEY_FORM, what) for item in cast("list[Json]", value)]
+    return tuple(
+        ListedKey(
+            Kid(cast("str", item["kid"])),
+            unb64(item["pub"]),
+            cast("int", item["nbf"]),
+            cast("int", item["exp"]),
+        )
+        for item in items
+    )
+
+
+def parse_platform(raw: bytes) -> Platform:
+    """Parse `platform.json`.
+
+    Raises:
+        RefusedError: E_SIZE, E_JSON, E_SCHEMA.
+    """
+    item = read(parse(raw, max_bytes=MAX_TARGET_BYTES), _PLATFORM_FORM, "platform.json")
+    return Platform(
+        name=cast("str", item["name"]),
+        version=cast("int", item["version"]),
+        dispatch=_keys(item["dispatch"], "a dispatch key"),
+        receipt=_keys(item["receipt"], "a receipt key"),
+        endpoints=frozenset(cast("dict[str, Json]", item["endpoints"])),
+        incidents=frozenset(cast("list[str]", item["incidents"])),
+    )
+
+
+def parse_agency(raw: bytes, agency: str) -> Agency:
+    """Parse the file of `agency`.
+
+    Raises:
+        RefusedError: E_SIZE, E_JSON, E_SCHEMA; E_AGENCY when it is another agency's.
+    """
+    item = read(parse(raw, max_bytes=MAX_TARGET_BYTES), _AGENCY_FORM, "the agency's file")
+    if item["id"] != agency:
+        raise RefusedError("E_AGENCY", "the agency's file is another agency's")
+    limits = read(item["limits"], _LIMITS_FORM, "the agency's limits")
+    contact = read(item["contact"], _CONTACT_FORM, "the agency's contact")
+    return Agency(
+        id=agency,
+        name=cast("str", item["name"]),
+        active=item["status"] == "active",
+        sign=_keys(item["sign"], "a sign key"),
+        enc=_keys(item["enc"], "an enc key"),
+        endpoints=frozenset(cast("list[str]", item["endpoints"])),
+        area_m2=cast("int", limits["area_m2"]),
+        window_s=cast("int", limits["window_s"]),
+        lookback_s=cast("int", limits["lookback_s"]),
+        ttl_s=cast("int", limits["ttl_s"]),
+        contact=tuple(value for value in contact.values() if isinstance(value, str)),
+    )
