@@ -71,6 +71,11 @@ class BoundedHttp(H11Protocol):
         elif self._head_timer is None and getattr(before, "response_complete", True):
             self._arm()
 
+    def drop_if_idle(self) -> None:
+        """Close at once unless an answer is under way; a phone that keeps a connection open is not asked."""
+        if getattr(self.cycle, "response_complete", True):
+            self.transport.abort()
+
     def _arm(self) -> None:
         self._head_timer = self.loop.call_later(HEAD_S, self._too_slow)
 
@@ -103,8 +108,11 @@ class _PageServer(Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the open streams first: they would hold the process until its deadline."""
+        """End the open streams and drop idle connections: they would hold the process until its deadline."""
         self._on_stop()
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, BoundedHttp):
+                connection.drop_if_idle()
         await super().shutdown(sockets)
 
 
@@ -141,6 +149,7 @@ def make_server(
         loop="asyncio",
         log_config=None,
         access_log=False,
+        log_level="error",  # what strangers send is not worth a line each
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
