@@ -77,7 +77,8 @@ def _bracketed(host: str) -> str:
     return f"[{address.compressed}]" if address.version == 6 else address.compressed  # noqa: PLR2004 IPv6
 
 
-def _is_wildcard(host: str) -> bool:
+def is_wildcard(host: str) -> bool:
+    """Say whether `host` means every address, and so is no name."""
     try:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
@@ -90,7 +91,7 @@ def allowed_hosts(names: Iterable[str], host: str, port: int) -> frozenset[str]:
     Browsers leave out the port of a plain https URL, so at 443 the bare name counts too.
     """
     bare = {_bracketed(name) for name in names}
-    if not _is_wildcard(host):
+    if not is_wildcard(host):
         bare.add(_bracketed(host))
     with_port = {f"{name}:{port}" for name in bare}
     return frozenset(with_port | bare if port == HTTPS_PORT else with_port)

@@ -26,9 +26,11 @@ SETTINGS: dict[str, type] = {
     "requests_enabled": bool,
     "muted_agencies": list,
     "alerts": bool,
-    "window_s": int,
-    "area_m2": int,
-    "lookback_s": int,
+    "max_window_s": int,
+    "max_area_m2": int,
+    "max_lookback_days": int,
+    "daily_approvals": int,
+    "quiet_hours": list,
 }
 
 
