@@ -42,7 +42,9 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         ) STRICT, WITHOUT ROWID""",
         "CREATE INDEX requests_by_state ON requests (state)",
         "CREATE INDEX requests_by_pending ON requests (pending_ms)",
-        "CREATE TABLE seen (id TEXT PRIMARY KEY, sha256 TEXT NOT NULL, until_s INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        """CREATE TABLE seen (
+            id TEXT PRIMARY KEY, sha256 TEXT NOT NULL, until_s INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID""",
         """CREATE TABLE consents (
             id TEXT PRIMARY KEY,
             request TEXT NOT NULL,

@@ -86,7 +86,7 @@ def latest_checkpoint(tx: sqlite3.Connection) -> tuple[str, int]:
 
 
 def entries(tx: sqlite3.Connection, after: int | None, limit: int) -> list[str | None]:
-    """Return entries from the one after number `after` (None: from the first), at most `limit`; None where deleted."""
+    """Return at most `limit` entries after number `after` (None: from the first); None where bytes are deleted."""
     first = 0 if after is None else after + 1
     rows = tx.execute("SELECT entry FROM log WHERE n >= ? ORDER BY n LIMIT ?", (first, limit))
     return [None if entry is None else entry.decode("utf-8") for (entry,) in rows]

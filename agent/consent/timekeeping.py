@@ -16,10 +16,10 @@ NS_PER_MS: Final = 1_000_000
 
 
 class Trust(StrEnum):
-    """What UTC is worth; the values are what `GET /api/status` says."""
+    """What UTC is worth; the values are what log and status say."""
 
-    UNTRUSTED = "untrusted"
-    TRUSTED = "trusted"
+    UNTRUSTED = "unsynced"
+    TRUSTED = "synced"
     SUSPECT = "suspect"
 
 

@@ -1,0 +1,82 @@
+"""The vault's SQLite database: WAL, synchronous=FULL, one durable transaction for each thing that happens."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NoReturn
+
+from agent.buffer import sqlite_store
+from agent.consent import sqlite_ledger, sqlite_log
+from agent.core.errors import BugError, TroubleError
+
+_ROOMS: Final = {"log": sqlite_log.MIGRATIONS, "ledger": sqlite_ledger.MIGRATIONS}
+
+
+def _trouble(exc: sqlite3.Error, path: Path) -> NoReturn:
+    text = str(exc)
+    if "full" in text:
+        raise TroubleError(
+            "storage-full", f"no room left at {path}: make room or lower [clips] max_bytes"
+        ) from exc
+    raise TroubleError("storage-failed", f"{path}: {text}; check the card or disk") from exc
+
+
+class Database:
+    """One connection, used by the loop's thread only."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the database and bring it to the newest version.
+
+        Raises:
+            TroubleError: storage-full, storage-failed.
+            BugError: it was written by a newer version of this program.
+        """
+        self._path = path
+        try:
+            self.tx = sqlite3.connect(path, isolation_level=None)
+            for pragma in (*sqlite_store.PRAGMAS, "PRAGMA trusted_schema = OFF"):
+                self.tx.execute(pragma)
+            path.chmod(0o600)
+        except (sqlite3.Error, OSError) as exc:
+            raise TroubleError("storage-failed", f"can't open {path}: {exc}; check the card or disk") from exc
+        with self.transaction():
+            self._migrate()
+            sqlite_store.migrate(self.tx)
+
+    def _migrate(self) -> None:
+        self.tx.execute(
+            "CREATE TABLE IF NOT EXISTS versions (room TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT"
+        )
+        for room, migrations in _ROOMS.items():
+            row = self.tx.execute("SELECT version FROM versions WHERE room = ?", (room,)).fetchone()
+            version = row[0] if row else 0
+            if version > len(migrations):
+                raise BugError(f"{self._path}: {room} has version {version}, this program knows {len(migrations)}")
+            for statement in (one for migration in migrations[version:] for one in migration):
+                self.tx.execute(statement)
+            self.tx.execute("INSERT OR REPLACE INTO versions VALUES (?, ?)", (room, len(migrations)))
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Run one durable transaction; whatever is raised inside undoes it.
+
+        Raises:
+            TroubleError: storage-full, storage-failed.
+        """
+        try:
+            self.tx.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.tx
+            except BaseException:
+                self.tx.execute("ROLLBACK")
+                raise
+            self.tx.execute("COMMIT")
+        except sqlite3.Error as exc:
+            if self.tx.in_transaction:
+                self.tx.execute("ROLLBACK")
+            _trouble(exc, self._path)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.tx.close()

@@ -1,0 +1,237 @@
+"""When the directory is fetched: protocol section 4. The verifying is python-tuf's, in a thread of its own.
+
+Nothing that a message says makes a fetch at once but a look-up of an agency's file: the others wait for a random
+delay, so that what the network sees does not tell which message came. A fetch that hangs holds nobody up for
+more than `DEADLINE_S`: who waited is answered, and the late result is taken when it comes.
+"""
+
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from agent.consent.directory import DirectoryView
+from agent.consent.tuf_directory import TufDirectory
+from agent.core.errors import DoorbellError, RefusedError, TroubleError
+from agent.core.jitter import uniform_s
+from agent.services.vault.house import House
+
+DEADLINE_S: Final = 60.0  # section 7: how long a request waits for its agency's file
+FRESH_S: Final = 3_600  # section 4: older is refreshed before a share and before an upload
+DAILY_S: Final = (20 * 3_600.0, 28 * 3_600.0)
+RETRY_S: Final = (30.0, 300.0)  # after a refresh that failed
+HOURLY_NS: Final = 3_600 * 10**9
+MAX_WAITING: Final = 64  # section 7
+_NS: Final = 10**9
+
+Fetch = Callable[[str, int], bytes]
+Done = Callable[[DoorbellError | None], None]
+
+
+class DirectoryDesk:
+    """Holds the directory for the loop's thread.
+
+    Args:
+        house: what the vault shares.
+        directory: the verifier.
+        fetch: asks uplink for bytes; called in the directory's thread.
+    """
+
+    def __init__(self, house: House, directory: TufDirectory, fetch: Fetch) -> None:
+        self._house = house
+        self._directory = directory
+        self._fetch = fetch
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="directory")
+        self._fetched_ns: int | None = None
+        self._failed: dict[int, int] = {}  # dirv that a fetch did not reach → boot time
+        self._no_dispatch_ns: int | None = None
+        self._planned = False
+        self._waiting = 0
+        self._on_change: Callable[[], None] = lambda: None
+        self._live_agencies: Callable[[], set[str]] = set
+        self.regions: list[dict[str, object]] = []
+
+    def on_change(self, action: Callable[[], None], live_agencies: Callable[[], set[str]]) -> None:
+        """Call `action` after the verified directory changed; `live_agencies` are looked up with each refresh."""
+        self._on_change = action
+        self._live_agencies = live_agencies
+
+    @property
+    def view(self) -> DirectoryView | None:
+        """What is held now."""
+        return self._directory.view
+
+    def start(self) -> None:
+        """Take up what the card holds, and fetch as soon as uplink is there."""
+        self._directory.load()
+        self._plan_daily()
+
+    def is_fresh(self) -> bool:
+        """Say whether the held directory was fetched within the hour."""
+        return self._fetched_ns is not None and self._house.now().boot_ns - self._fetched_ns < FRESH_S * _NS
+
+    def timestamp_fresh(self, now_s: int) -> bool:
+        """Say whether the directory's timestamp has not run out."""
+        return self.view is not None and now_s < self.view.timestamp_expires_s
+
+    def evidence_files(self, agency: str) -> dict[str, bytes]:
+        """Return what a submission's `directory` needs; raises TroubleError when that is not held."""
+        return self._directory.evidence_files(agency)
+
+    # ---- what makes a fetch
+
+    def uplink_arrived(self) -> None:
+        """Uplink is there (again): fetch now if nothing was fetched in this run."""
+        if self._fetched_ns is None:
+            self.refresh(lambda _: None)
+
+    def needs_version(self, version: int) -> None:
+        """Plan a fetch because a message names a higher version; not for one that a fetch did not reach."""
+        failed_ns = self._failed.get(version)
+        if failed_ns is None or self._house.now().boot_ns - failed_ns >= HOURLY_NS:
+            self._plan(version)
+
+    def needs_dispatch(self) -> None:
+        """Plan a fetch because no known dispatch key fits; at most hourly."""
+        now_ns = self._house.now().boot_ns
+        if self._no_dispatch_ns is None or now_ns - self._no_dispatch_ns >= HOURLY_NS:
+            self._no_dispatch_ns = now_ns
+            self._plan(None)
+
+    def _plan(self, version: int | None) -> None:
+        if self._planned:
+            return
+        self._planned = True
+
+        def go() -> None:
+            self._planned = False
+            self.refresh(lambda _: self._note(version))
+
+        self._house.loop.after(uniform_s(0.0, self._house.config.platform.directory_delay_s), go)
+
+    def _note(self, version: int | None) -> None:
+        held = self.view.platform.version if self.view is not None else -1
+        now_ns = self._house.now().boot_ns
+        self._failed = {
+            known: at for known, at in self._failed.items() if now_ns - at < HOURLY_NS and known > held
+        }
+        if version is not None and version > held and len(self._failed) < MAX_WAITING:
+            self._failed[version] = now_ns
+
+    def _plan_daily(self) -> None:
+        def go() -> None:
+            self.refresh(lambda _: None)
+            self._plan_daily()
+
+        self._house.loop.after(uniform_s(*DAILY_S), go)
+
+    # ---- fetching
+
+    def refresh(self, done: Done) -> None:
+        """Fetch and verify the newest directory, with the agencies of live requests; `done` runs in the loop."""
+        live = sorted(self._live_agencies())
+
+        def work() -> None:
+            view = self._directory.refresh(self._fetch)
+            for agency in live:
+                if agency not in view.agencies:
+                    with contextlib.suppress(DoorbellError):  # it stays "not looked up": put off, not refused
+                        self._directory.look_up_agency(self._fetch, agency)
+
+        self._submit(work, done, is_refresh=True)
+
+    def look_up(self, agency: str, done: Done) -> None:
+        """Look an agency's file up; `done` runs in the loop, at the latest after a minute.
+
+        Raises:
+            TroubleError: busy, when 64 look-ups wait already.
+        """
+        if self._waiting >= MAX_WAITING:
+            raise TroubleError("busy", "too many look-ups wait")
+        self._submit(lambda: self._directory.look_up_agency(self._fetch, agency), done, is_refresh=False)
+
+    def when_ready(self, agency: str, action: Callable[[], None]) -> None:
+        """Run `action` once the directory is at most an hour old and the agency looked up, or that failed."""
+
+        def look_up(_: DoorbellError | None) -> None:
+            if self.view is not None and agency in self.view.agencies:
+                action()
+                return
+            try:
+                self.look_up(agency, lambda _: action())
+            except TroubleError:
+                action()
+
+        if self.is_fresh():
+            look_up(None)
+        else:
+            self.refresh(look_up)
+
+    def fetch_region(self, cell: str) -> None:
+        """Fetch the list of a 3-cell's agencies, for the owner's page; a failure changes nothing."""
+
+        def work() -> None:
+            region = self._directory.region(self._fetch, cell)
+            rows: list[dict[str, object]] = [
+                {"id": one.id, "name": one.name, "centre": list(one.centre)}
+                for one in (region.agencies if region is not None else ())
+            ]
+            self._house.loop.post(lambda: self._set_regions(rows))
+
+        self._submit(work, lambda _: None, is_refresh=False)
+
+    def _set_regions(self, rows: list[dict[str, object]]) -> None:
+        self.regions = rows
+
+    def _submit(self, work: Callable[[], object], done: Done, *, is_refresh: bool) -> None:
+        self._waiting += 1
+        pending: list[Done] = [done]
+
+        def answer(error: DoorbellError | None) -> None:
+            if pending:
+                pending.pop()(error)
+
+        def finished(error: DoorbellError | None) -> None:
+            timer.cancel()
+            self._waiting -= 1
+            self._taken(error, is_refresh=is_refresh)
+            answer(error)
+
+        def run() -> None:
+            error: DoorbellError | None = None
+            before = self.view
+            try:
+                work()
+            except DoorbellError as exc:
+                error = exc
+            changed = before is not self.view and self.view is not None
+            self._house.loop.post(lambda: self._finish(finished, error, changed=changed))
+
+        late = TroubleError("directory-late", "The directory did not answer in time. It is tried again by itself.")
+        timer = self._house.loop.after(DEADLINE_S, lambda: answer(late))
+        self._pool.submit(run)
+
+    def _finish(self, finished: Done, error: DoorbellError | None, *, changed: bool) -> None:
+        finished(error)
+        if changed and error is None:
+            self._on_change()
+
+    def _taken(self, error: DoorbellError | None, *, is_refresh: bool) -> None:
+        if not is_refresh:
+            return
+        if error is None:
+            self._fetched_ns = self._house.now().boot_ns
+            self._house.set_faults("directory", [])
+            return
+        code = error.code if isinstance(error, RefusedError | TroubleError) else "directory"
+        if code != "link":  # uplink is not there: that is its own fault to show, and it says when it is back
+            self._house.set_faults("directory", [code])
+            self._house.loop.after(uniform_s(*RETRY_S), self._retry)
+
+    def _retry(self) -> None:
+        if not self.is_fresh() and "directory" in self._house.faults.by_source:
+            self.refresh(lambda _: None)
+
+    def close(self) -> None:
+        """End the thread; what it waits for ends with uplink's link."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,110 @@
+"""The vault's end of uplink: what it is asked for, and what it says of the broker."""
+
+from collections.abc import Callable
+from typing import Final
+
+from agent.consent import sqlite_ledger as ledger
+from agent.core.errors import RefusedError, TroubleError
+from agent.core.geo import geohash
+from agent.core.ids import new_id
+from agent.services.vault.house import House
+from agent.services.wire import Args, Link, OnReply
+
+FETCH_TIMEOUT_S: Final = 30.0
+TOPICS: Final = ("req", "can", "alert")
+BROKER_STATES: Final = frozenset({"up", "down", "refused"})
+
+
+class UplinkDesk:
+    """Holds the link to uplink, if there is one."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._link: Link | None = None
+        self.broker = "down"
+        self._on_arrival: Callable[[], None] = lambda: None
+        house.set_faults("uplink", ["uplink-down"])
+
+    def on_arrival(self, action: Callable[[], None]) -> None:
+        """Call `action` when uplink has come (back)."""
+        self._on_arrival = action
+
+    def attach(self, link: Link) -> None:
+        """Take a new link; the old one is ended."""
+        old, self._link = self._link, link
+        if old is not None:
+            old.close()
+
+    def arrived(self) -> None:
+        """Uplink said hello."""
+        self._house.set_faults("uplink", [])
+        self._on_arrival()
+
+    def detached(self, link: Link) -> None:
+        """A link has ended."""
+        if self._link is link:
+            self._link = None
+            self.broker = "down"
+            self._house.set_faults("uplink", ["uplink-down"])
+            self._house.set_faults("broker", [])
+
+    def subscription(self) -> Args:
+        """Return client id and topics: the cell at the owner's precision, nothing else of where the house is."""
+        precision = self._house.settings.cell_precision or self._house.config.requests.cell_precision
+        cell = geohash(self._house.config.device.location, precision)
+        return {"client_id": self._client_id(), "topics": [f"db/1/{kind}/{cell}/+" for kind in TOPICS]}
+
+    def _client_id(self) -> str:
+        known = ledger.fact(self._house.db.tx, "client_id")
+        if isinstance(known, str):
+            return known
+        fresh = new_id()
+        with self._house.db.transaction() as tx:
+            ledger.set_fact(tx, "client_id", fresh)
+        return fresh
+
+    def subscribe_again(self) -> None:
+        """Have retained messages sent again: the directory changed, or the clock became trusted."""
+        if self._link is not None:
+            try:
+                self._link.call_async("subscribe", self.subscription(), lambda _: None)
+            except TroubleError:
+                return  # it went just now; it subscribes when it is back
+
+    def broker_said(self, state: object, why: object) -> None:
+        """Take what uplink says of the broker."""
+        if not isinstance(state, str) or state not in BROKER_STATES:
+            raise RefusedError("E_SCHEMA", "no such state of the broker")
+        self.broker = state
+        self._house.set_faults("broker", {"up": [], "down": ["broker-down"]}.get(state, ["broker-refused"]))
+        self._house.publish("status", {})
+        del why  # uplink has logged it
+
+    def fetch(self, path: str, max_bytes: int) -> bytes:
+        """Ask uplink for directory bytes; runs in the directory's thread.
+
+        Raises:
+            RefusedError: not-found, or what uplink refused.
+            TroubleError: link, when it is not there; else uplink's.
+        """
+        link = self._link
+        if link is None:
+            raise TroubleError("link", "uplink is not running")
+        reply = link.call("fetch", {"path": path, "max_bytes": max_bytes}, timeout_s=FETCH_TIMEOUT_S)
+        reply.close()
+        if reply.blob is None or len(reply.blob) > max_bytes:
+            raise RefusedError("directory-refused", f"{path}: not of the promised size")
+        return reply.blob
+
+    def call(
+        self, verb: str, args: Args, on_reply: OnReply, *, blob: bytes | None = None, fds: tuple[int, ...] = ()
+    ) -> None:
+        """Call uplink; `on_reply` runs in the loop.
+
+        Raises:
+            TroubleError: link, when it is not there.
+        """
+        if self._link is None:
+            raise TroubleError("link", "uplink is not running")
+        loop = self._house.loop
+        self._link.call_async(verb, args, lambda reply: loop.post(lambda: on_reply(reply)), blob=blob, fds=fds)
