@@ -15,6 +15,7 @@ The stream is made from a template without a codec: `add_stream` would start an 
 import io
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import Final, cast
 
 import av
@@ -76,17 +77,17 @@ class Muxer:
             end_ns: boot time at which the last frame ends: the next segment's first frame.
 
         Raises:
-            BugError: no packets, times that don't rise by at least 1/90000 s, or an init unlike the last one's.
+            BugError: no packets, times that don't rise, or an init unlike the last one's.
         """
-        starts = [ticks(one.capture_ns - clip_ns) for one in packets]
-        ends = [*starts[1:], ticks(end_ns - clip_ns)]
-        if not packets or any(end <= start for start, end in zip(starts, ends, strict=True)):
+        times_ns = [*(one.capture_ns for one in packets), end_ns]
+        if not packets or times_ns[0] < clip_ns or any(b <= a for a, b in pairwise(times_ns)):
             raise BugError("a segment's frames must rise in time")
+        starts = [ticks(time_ns - clip_ns) for time_ns in times_ns]
         out = io.BytesIO()
         with av.open(out, "w", format="mp4", options=_OPTIONS, buffer_size=_BUFFER_BYTES) as container:
             stream = container.add_stream_from_template(self._template, opaque=True)
             stream.time_base = _TIME_BASE
-            for one, start, end in zip(packets, starts, ends, strict=True):
+            for one, (start, end) in zip(packets, pairwise(starts), strict=True):
                 packet = av.Packet(cast("bytes", one.data))  # it takes any buffer and copies it
                 packet.stream = stream
                 packet.time_base = _TIME_BASE
