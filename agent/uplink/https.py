@@ -175,7 +175,10 @@ class HttpsSession:
         cutter = self._cutter = _Cutter(tcp)
         try:
             with cutter.within(HANDSHAKE_S):
-                tls = self._context.wrap_socket(tcp, server_hostname=self._address.host)
+                # An end without TLS's own goodbye is an error: a cut answer must not pass for a short one.
+                tls = self._context.wrap_socket(
+                    tcp, server_hostname=self._address.host, suppress_ragged_eofs=False
+                )
         except (OSError, ValueError):
             self.close()
             tcp.close()
@@ -208,8 +211,10 @@ class _Cutter:
 
     def __init__(self, tcp: socket.socket) -> None:
         self._socket = tcp.dup()
+        self._is_cut = False
 
     def cut(self) -> None:
+        self._is_cut = True
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
@@ -226,6 +231,8 @@ class _Cutter:
             yield
         finally:
             timer.cancel()
+        if self._is_cut:
+            raise TimeoutError
 
 
 def _reason(error: Exception) -> str:
