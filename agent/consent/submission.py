@@ -45,25 +45,26 @@ def build_submission(
     """Return the submission's payload.
 
     Args:
-        request: the request's envelope; consents: the envelopes of the share that stands.
-        device_pub: the device's raw key; button_pub: the button's, where it signed.
-        approvers, leaves: as section 13 lists them.
+        request: the request's envelope.
+        consents: the envelope of the share that stands.
+        device_pub: the device's raw key.
+        button_pub: the button's, where it signed.
+        approvers: the phones that signed.
+        leaves: as section 13 lists them.
         checkpoint: the signed note that all proofs lead to.
         directory: files by their path below the directory's URL.
     """
-    return dump(
-        {
-            "v": 1,
-            "request": parse(request, max_bytes=MAX_CONSENT_BYTES),
-            "consents": [parse(consent, max_bytes=MAX_SUBMISSION_BYTES) for consent in consents],
-            "device_pub": b64(device_pub),
-            "button_pub": None if button_pub is None else b64(button_pub),
-            "approvers": [{"phone": one.phone, "pub": b64(one.public), "n": one.n} for one in approvers],
-            "leaves": [
-                {"n": leaf.n, "entry": b64(leaf.entry), "proof": [b64(step) for step in leaf.proof]}
-                for leaf in leaves
-            ],
-            "checkpoint": checkpoint,
-            "directory": {path: b64(raw) for path, raw in directory.items()},
-        }
-    )
+    submission: dict[str, object] = {
+        "v": 1,
+        "request": parse(request, max_bytes=MAX_CONSENT_BYTES),
+        "consents": [parse(consent, max_bytes=MAX_SUBMISSION_BYTES) for consent in consents],
+        "device_pub": b64(device_pub),
+        "button_pub": None if button_pub is None else b64(button_pub),
+        "approvers": [{"phone": one.phone, "pub": b64(one.public), "n": one.n} for one in approvers],
+        "leaves": [
+            {"n": leaf.n, "entry": b64(leaf.entry), "proof": [b64(step) for step in leaf.proof]} for leaf in leaves
+        ],
+        "checkpoint": checkpoint,
+        "directory": {path: b64(raw) for path, raw in directory.items()},
+    }
+    return dump(submission)

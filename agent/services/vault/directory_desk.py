@@ -46,6 +46,7 @@ class DirectoryDesk:
         self._failed: dict[int, int] = {}  # dirv that a fetch did not reach → boot time
         self._no_dispatch_ns: int | None = None
         self._planned = False
+        self._retrying = False
         self._waiting = 0
         self._on_change: Callable[[], None] = lambda: None
         self._live_agencies: Callable[[], set[str]] = set
@@ -226,10 +227,13 @@ class DirectoryDesk:
         code = error.code if isinstance(error, RefusedError | TroubleError) else "directory"
         if code != "link":  # uplink is not there: that is its own fault to show, and it says when it is back
             self._house.set_faults("directory", [code])
-            self._house.loop.after(uniform_s(*RETRY_S), self._retry)
+            if not self._retrying:
+                self._retrying = True
+                self._house.loop.after(uniform_s(*RETRY_S), self._retry)
 
     def _retry(self) -> None:
-        if not self.is_fresh() and "directory" in self._house.faults.by_source:
+        self._retrying = False
+        if not self.is_fresh():
             self.refresh(lambda _: None)
 
     def close(self) -> None:

@@ -1,0 +1,210 @@
+"""What comes from the broker: requests, cancels and alerts, through their checks (sections 5, 7, 8).
+
+Nothing in here is ever answered to anyone. What is put off stores nothing: it comes again with the next
+subscription. What waits for its agency's file waits in memory, bounded, for a minute at most.
+"""
+
+from typing import Final
+
+from agent.consent import sqlite_ledger as ledger
+from agent.consent.checks import check_arrival, check_match
+from agent.consent.notices import EARLY_CANCEL_S, check_alert, check_cancel
+from agent.consent.outcome import FloodCounts, Outcome
+from agent.consent.request import Request
+from agent.consent.states import State
+from agent.core.envelope import parse_envelope
+from agent.core.errors import DoorbellError, RefusedError, TroubleError
+from agent.core.ids import Id
+from agent.services.vault.directory_desk import DirectoryDesk
+from agent.services.vault.house import House
+from agent.services.vault.requests_desk import RequestsDesk
+from agent.services.vault.store_desk import StoreDesk
+from agent.services.vault.uplink_desk import UplinkDesk
+
+MAX_WAITING: Final = 64  # section 7
+HOUR_S: Final = 3_600.0
+
+
+class ArrivalsDesk:
+    """Runs the checks on what uplink hands over.
+
+    Args:
+        house: what the vault shares.
+        store: what is recorded.
+        directory: who is who.
+        requests: holds what passes.
+        uplink: subscribes again when something had to be dropped.
+    """
+
+    def __init__(
+        self, house: House, store: StoreDesk, directory: DirectoryDesk, requests: RequestsDesk, uplink: UplinkDesk
+    ) -> None:
+        self._house = house
+        self._tx = house.db.tx
+        self._store = store
+        self._directory = directory
+        self._requests = requests
+        self._uplink = uplink
+        self._waiting: dict[str, list[tuple[str, bytes]]] = {}  # agency → messages
+        self._dropped = False
+        self.withheld = 0
+
+    def start(self) -> None:
+        """Begin the hourly count of what was refused."""
+        self._house.loop.every(HOUR_S, self.log_rejected)
+
+    def log_rejected(self) -> None:
+        """Log the hour's refusals as counts, and forget what has expired."""
+        counts = dict(sorted(self._house.rejected.items()))
+        self._house.rejected.clear()
+        reading = self._house.now()
+        with self._house.db.transaction() as tx:
+            if counts:
+                self._house.log(tx, "rejected", {"counts": counts})
+            if reading.trusted:
+                ledger.forget_expired(tx, reading.utc_s)
+                ledger.forget_old_requests(tx, reading.utc_ms)
+
+    def message(self, kind: object, raw: bytes) -> None:
+        """Take one message from the broker; an empty one is nothing."""
+        if not raw:
+            return
+        self._house.look_at_clock()
+        if kind == "req":
+            self._request(raw)
+        elif kind == "can":
+            self._cancel(raw)
+        elif kind == "alert":
+            self._alert(raw)
+        else:
+            raise RefusedError("E_SCHEMA", "no such kind of message")
+
+    # ---- requests
+
+    def _request(self, raw: bytes) -> None:
+        reading = self._house.now()
+        outcome = check_arrival(
+            raw,
+            view=self._directory.view,
+            now_s=reading.utc_s,
+            trusted=reading.trusted,
+            seen=lambda request_id: ledger.seen(self._tx, request_id),
+            owner=self._house.owner_limits(),
+        )
+        if outcome.code != "OK" or outcome.request is None or outcome.payload_sha256 is None:
+            self._not_passed(outcome, "req", raw)
+            return
+        request = outcome.request
+        with self._house.db.transaction() as tx:
+            if not ledger.remember(tx, request.id, outcome.payload_sha256, request.exp_s):
+                self._house.rejected["E_FLOOD"] += 1
+                return
+            if ledger.take_cancel(tx, request.id, request.agency):
+                return  # it was cancelled before it came
+        match = self._match(request)
+        if match.code == "OK" or match.code.startswith("I_"):
+            view = self._directory.view
+            agency = None if view is None else view.agencies.get(request.agency)
+            name = request.agency if agency is None else agency.name
+            self._requests.admit(raw, request, outcome.payload_sha256, name, passed=match.code == "OK")
+        else:
+            self._house.rejected[match.code] += 1
+            self.withheld += match.code == "E_FLOOD"
+
+    def _match(self, request: Request) -> Outcome:
+        return check_match(
+            request,
+            owner=self._house.owner_limits(),
+            camera=self._house.config.device.location,
+            overlaps=self._store.overlaps,
+            counts=self._counts,
+        )
+
+    def _counts(self, request: Request) -> FloodCounts:
+        return FloodCounts(*ledger.open_counts(self._tx, request.agency, request.case, self._house.now().utc_ms))
+
+    def _not_passed(self, outcome: Outcome, kind: str, raw: bytes) -> None:
+        if outcome.needs_agency is not None:
+            self._wait_for(outcome.needs_agency, kind, raw)
+        elif outcome.needs_version is not None:
+            self._directory.needs_version(outcome.needs_version)
+        elif outcome.needs_dispatch:
+            self._directory.needs_dispatch()
+        elif outcome.code.startswith("E_"):
+            self._house.rejected[outcome.code] += 1
+
+    def _wait_for(self, agency: str, kind: str, raw: bytes) -> None:
+        if sum(len(messages) for messages in self._waiting.values()) >= MAX_WAITING:
+            self._dropped = True
+            return
+        asked = agency in self._waiting
+        self._waiting.setdefault(agency, []).append((kind, raw))
+        if asked:
+            return
+        try:
+            self._directory.look_up(agency, lambda error: self._looked_up(agency, error))
+        except TroubleError:
+            self._waiting.pop(agency)
+            self._dropped = True
+
+    def _looked_up(self, agency: str, error: DoorbellError | None) -> None:
+        messages = self._waiting.pop(agency, [])
+        view = self._directory.view
+        if error is None and view is not None and agency in view.agencies:
+            for kind, raw in messages:
+                self.message(kind, raw)
+        else:
+            self._dropped = True
+        if not self._waiting and self._dropped and error is None:
+            self._dropped = False
+            self._uplink.subscribe_again()
+
+    def match_again(self) -> None:
+        """Run 12-15 again on what waits quietly: settings, location or the mapping of time changed."""
+        for row in ledger.requests_in(self._tx, [State.QUIET]):
+            if self._match(self._requests.parsed(row)).code == "OK":
+                self._requests.pass_quiet(row)
+
+    # ---- cancels and alerts
+
+    def _cancel(self, raw: bytes) -> None:
+        try:
+            cancel = check_cancel(raw, view=self._directory.view)
+        except RefusedError as refused:
+            if refused.code.startswith("E_"):
+                self._house.rejected[refused.code] += 1
+            return
+        row = ledger.request(self._tx, cancel.id)
+        if row is not None:
+            if row.agency == cancel.agency:
+                self._requests.cancel(cancel.id)
+        elif ledger.seen(self._tx, cancel.id) is None:
+            with self._house.db.transaction() as tx:
+                until_s = self._house.now().utc_s + EARLY_CANCEL_S
+                ledger.keep_cancel(tx, cancel.id, cancel.agency, until_s)
+
+    def _alert(self, raw: bytes) -> None:
+        reading = self._house.now()
+        try:
+            alert = check_alert(
+                raw,
+                view=self._directory.view,
+                now_s=reading.utc_s,
+                trusted=reading.trusted,
+                camera=self._house.config.device.location,
+                seen=self._alerts_held(),
+                muted=not self._house.settings.alerts,
+                shown_24h=ledger.alerts_since(self._tx, reading.utc_ms - ledger.DAY_MS),
+            )
+        except RefusedError as refused:
+            if refused.code.startswith("E_"):
+                self._house.rejected[refused.code] += 1
+            return
+        payload = parse_envelope(raw, counts=(1,)).payload
+        with self._house.db.transaction() as tx:
+            if ledger.put_alert(tx, alert.id, payload, alert.exp_s, reading.utc_ms):
+                self._house.log(tx, "alert", {"id": alert.id})
+        self._house.publish("alert", {"id": alert.id})
+
+    def _alerts_held(self) -> set[Id]:
+        return {Id(one) for (one,) in self._tx.execute("SELECT id FROM alerts")}
