@@ -1,0 +1,111 @@
+// Calls to the doorbell (protocol section 10). A session is opened when one is needed, by signing a challenge.
+
+import { b64, unb64 } from "./bytes.js";
+import { identity } from "./keys.js";
+import { sessionBytes } from "./pairing.js";
+import { Refused } from "./refused.js";
+import { parseJson } from "./strict_json.js";
+
+const TIMEOUT_MS = 20_000;
+
+async function send(path, options) {
+  let response;
+  try {
+    response = await fetch(path, { cache: "no-store", redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS), ...options });
+  } catch {
+    throw new Refused("OFFLINE", "the doorbell can't be reached");
+  }
+  if (response.ok) return response;
+  let code = "E_VAULT";
+  try {
+    code = parseJson(new Uint8Array(await response.arrayBuffer())).error;
+  } catch {
+    // an answer without a code is trouble at the other end
+  }
+  throw new Refused(code, path);
+}
+
+const posting = (body) => ({
+  method: "POST",
+  headers: { "Content-Type": "application/json", "X-Doorbell": "1" },
+  body: JSON.stringify(body),
+});
+
+const answer = async (response) => parseJson(new Uint8Array(await response.arrayBuffer()));
+
+/** Prove who this phone is; the doorbell answers with a cookie. */
+export async function openSession() {
+  const me = await identity();
+  if (!me) throw new Refused("NOT_PAIRED");
+  const { challenge } = await answer(await send("/api/session/challenge", posting({ phone: me.phone })));
+  const said = sessionBytes(me.spki, unb64(challenge, 32));
+  const sig = new Uint8Array(await crypto.subtle.sign({ name: "Ed25519" }, me.signKey, said));
+  await send("/api/session", posting({ phone: me.phone, sig: b64(sig) }));
+}
+
+let opening = null;
+
+/** Run `call`; when the session is over, open one and run it once more. */
+async function withSession(call) {
+  try {
+    return await call();
+  } catch (error) {
+    if (error.code !== "NO_SESSION") throw error;
+  }
+  opening ??= openSession().finally(() => {
+    opening = null;
+  });
+  await opening;
+  return call();
+}
+
+/** `GET`, as strict JSON. */
+export const get = (path) => withSession(async () => answer(await send(path)));
+
+/** `GET`, as bytes. */
+export const getBytes = (path) => withSession(async () => new Uint8Array(await (await send(path)).arrayBuffer()));
+
+/** `POST` with a session, as strict JSON. */
+export const post = (path, body) => withSession(async () => answer(await send(path, posting(body))));
+
+/** `POST` without a session: pairing. */
+export const postOpenly = async (path, body) => answer(await send(path, posting(body)));
+
+/** All pages of a list whose rows carry `i`. */
+export async function getAll(path, limit = 512) {
+  const rows = [];
+  for (;;) {
+    const after = rows.length ? `&after=${rows[rows.length - 1].i}` : "";
+    const some = await get(`${path}?limit=${limit}${after}`);
+    rows.push(...some);
+    if (some.length < limit) return rows;
+  }
+}
+
+const EVENTS = ["request", "state", "progress", "alert", "status", "phone"];
+const RETRY_MS = 3000;
+
+/** Listen to the doorbell's events for ever: `onEvent(name, data)`, and `onEvent("online" | "offline")`. */
+export function listen(onEvent) {
+  let source = null;
+  const start = async () => {
+    try {
+      await get("/api/status"); // opens a session where there is none
+    } catch (error) {
+      onEvent("offline", error);
+      setTimeout(start, RETRY_MS);
+      return;
+    }
+    source = new EventSource("/api/events");
+    source.onopen = () => onEvent("online", {});
+    source.onerror = () => {
+      if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+      source.close();
+      setTimeout(start, RETRY_MS);
+    };
+    for (const name of EVENTS) {
+      source.addEventListener(name, (event) => onEvent(name, JSON.parse(event.data)));
+    }
+  };
+  start();
+}

@@ -1,0 +1,119 @@
+// One clip as a card: when, how long, watch it, and where asked for, choose it or parts of it.
+
+import { h, icon } from "./dom.js";
+import { play } from "./preview.js";
+import { clock, day, duration, explain, plural, triggerWords } from "./words.js";
+
+/** Rows of segments as clips: `[{clip, start_ms, end_ms, rows}]`, in the order of time. */
+export function groupClips(rows) {
+  const clips = new Map();
+  for (const row of rows) {
+    if (!clips.has(row.clip)) clips.set(row.clip, []);
+    clips.get(row.clip).push(row);
+  }
+  return [...clips.entries()]
+    .map(([clip, some]) => {
+      some.sort((a, b) => a.n - b.n);
+      return { clip, start_ms: some[0].start_ms, end_ms: some.at(-1).end_ms, rows: some };
+    })
+    .sort((a, b) => a.start_ms - b.start_ms);
+}
+
+/** A button that opens the clip in this browser and plays it in place. */
+export function player(me, rows, label) {
+  const box = h("div", { class: "player" });
+  const said = h("p", { class: "small", role: "status" });
+  let run = 0;
+  const button = h("button", { type: "button", class: "secondary watch" }, icon("play"), "Watch");
+  button.setAttribute("aria-label", `Watch ${label}`);
+  const unreadable = rows.some((row) => row.stanza === null);
+  if (unreadable) {
+    said.textContent = explain({ code: "NO_STANZA" });
+    return h("div", {}, said);
+  }
+  button.addEventListener("click", async () => {
+    run += 1;
+    const mine = run;
+    const video = h("video", { controls: true, playsinline: true, muted: true, preload: "auto", "aria-label": label });
+    video.muted = true; // there is no sound in it; muted films may start by themselves
+    box.replaceChildren(video);
+    button.hidden = true;
+    said.textContent = "Opening it here, in your browser…";
+    video.addEventListener("loadeddata", () => {
+      said.textContent = "";
+      video.play().catch(() => {}); // the owner presses play where the browser wants that
+    }, { once: true });
+    try {
+      await play(video, me, rows, () => mine !== run || !video.isConnected);
+      video.dataset.ready = "true";
+    } catch (error) {
+      if (mine !== run || !video.isConnected) return;
+      box.replaceChildren();
+      button.hidden = false;
+      said.textContent = explain(error);
+    }
+  });
+  return h("div", { class: "watching" }, box, button, said);
+}
+
+const unsure = (rows) => rows.some((row) => row.clock !== "synced");
+
+/** Heading and facts of a clip. */
+function facts(clip, trigger) {
+  const parts = plural(clip.rows.length, "part");
+  const why = trigger ? `${triggerWords(trigger)} · ` : "";
+  return [
+    h("h3", {}, `${clock(clip.start_ms, true)} to ${clock(clip.end_ms, true)}`),
+    h("p", { class: "small" }, `${day(clip.start_ms)} · ${why}${duration(clip.end_ms - clip.start_ms)} · ${parts}`),
+    unsure(clip.rows) ? h("p", { class: "small warn-text" }, "The doorbell was not sure of the time then.") : null,
+  ].filter(Boolean);
+}
+
+const label = (clip) => `the video from ${clock(clip.start_ms, true)}`;
+
+/** A clip to look at; `below` are more controls. */
+export function clipCard(me, clip, trigger, ...below) {
+  return h("article", { class: "card clip" }, facts(clip, trigger), player(me, clip.rows, label(clip)), ...below);
+}
+
+/** A clip to choose from; `chosen` is a Set of segment ids, `onChange()` is called after each change. */
+export function choosableClip(me, clip, chosen, onChange) {
+  const usable = clip.rows.filter((row) => row.stanza !== null);
+  const all = h("input", { type: "checkbox", class: "choose-clip", disabled: usable.length === 0 });
+  const parts = usable.map((row) => {
+    const box = h("input", { type: "checkbox", value: row.id });
+    box.addEventListener("change", () => {
+      if (box.checked) chosen.add(row.id);
+      else chosen.delete(row.id);
+      onChange();
+    });
+    return { row, box };
+  });
+  const refresh = () => {
+    const count = usable.filter((row) => chosen.has(row.id)).length;
+    all.checked = count > 0 && count === usable.length;
+    all.indeterminate = count > 0 && count < usable.length;
+    for (const { row, box } of parts) box.checked = chosen.has(row.id);
+    node.classList.toggle("chosen", count > 0);
+  };
+  all.addEventListener("change", () => {
+    for (const row of usable) {
+      if (all.checked) chosen.add(row.id);
+      else chosen.delete(row.id);
+    }
+    onChange();
+  });
+  const chips = parts.map(({ row, box }) =>
+    h("label", { class: "chip" }, box, h("span", {}, `${clock(row.start_ms, true)}, ${duration(row.end_ms - row.start_ms)}`)),
+  );
+  const node = h(
+    "article",
+    { class: "card clip", "data-clip": clip.clip },
+    h("label", { class: "choose" }, all, h("span", {}, facts(clip, null))),
+    player(me, clip.rows, label(clip)),
+    parts.length > 1
+      ? h("details", {}, h("summary", {}, "Choose parts of it"), h("div", { class: "chips", role: "group", "aria-label": "Parts" }, chips))
+      : null,
+  );
+  return { node, refresh };
+}

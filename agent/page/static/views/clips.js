@@ -1,0 +1,61 @@
+// Every clip that this phone can open, newest first; watch, keep, delete.
+
+import { act } from "../action.js";
+import { get } from "../api.js";
+import { clipCard, groupClips } from "../clip_card.js";
+import { actionButton, ask, h, say } from "../dom.js";
+import { clock, day, explain } from "../words.js";
+
+const PAGE = 20;
+
+function controls(context, clip) {
+  const keep = actionButton(
+    "Keep",
+    "quiet",
+    async () => {
+      await act("keep", { clip: clip.clip });
+      say("Kept: it does not make room for new ones.");
+    },
+    explain,
+  );
+  const remove = h("button", { type: "button", class: "quiet danger-text" }, "Delete");
+  remove.addEventListener("click", async () => {
+    const gone = await ask({
+      title: "Delete this video?",
+      body: h("p", {}, `${day(clip.start_ms)}, ${clock(clip.start_ms, true)}. It can't be brought back.`),
+      yes: "Delete it",
+      kind: "danger",
+      explain,
+      run: () => act("delete", { clip: clip.clip }),
+    });
+    if (gone) {
+      say("Deleted.");
+      context.redraw();
+    }
+  });
+  return h("div", { class: "row-of-buttons" }, keep, h("div", { class: "action" }, remove));
+}
+
+export async function clipsView(context) {
+  const list = h("div", { class: "list" });
+  const more = h("button", { type: "button", class: "secondary" }, "Show older videos");
+  let before = null;
+  let lastDay = null;
+  const load = async () => {
+    const rows = await get(`/api/clips?limit=${PAGE}${before === null ? "" : `&before=${before}`}`);
+    for (const row of rows) {
+      if (day(row.start_ms) !== lastDay) {
+        lastDay = day(row.start_ms);
+        list.append(h("h2", { class: "day" }, lastDay));
+      }
+      const [clip] = groupClips(row.segments);
+      list.append(clipCard(context.me, clip, row.trigger, controls(context, clip)));
+      before = row.start_ms;
+    }
+    more.hidden = rows.length < PAGE;
+  };
+  more.addEventListener("click", () => load().catch((error) => say(explain(error))));
+  await load();
+  const none = list.childElementCount === 0 ? h("p", { class: "calm" }, "No videos yet.") : null;
+  return { title: "Videos", nodes: [none, list, more] };
+}

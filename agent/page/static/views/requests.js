@@ -1,0 +1,20 @@
+// All requests of the last 30 days, newest first.
+
+import { get } from "../api.js";
+import { h, notice } from "../dom.js";
+import { requestLink } from "./home.js";
+
+export async function requestsView(context) {
+  const rows = await get("/api/requests");
+  const off = context.status.requests_enabled
+    ? null
+    : notice("plain", "Requests are off", h("p", {}, "Nobody can ask you for video. ", h("a", { href: "#/settings" }, "Turn them on in Settings")));
+  const none = rows.length === 0 ? h("p", { class: "calm" }, "No requests in the last 30 days.") : null;
+  return {
+    title: "Requests",
+    nodes: [off, none, rows.map(requestLink)],
+    onEvent: (name) => {
+      if (name === "request" || name === "state") context.redraw();
+    },
+  };
+}
