@@ -50,15 +50,20 @@ def _folds_back(a: Point, b: Point, c: Point) -> bool:
 
 def _is_simple(points: Sequence[Point]) -> bool:
     count = len(points)
-    edges = [(points[i], points[(i + 1) % count]) for i in range(count)]
     if any(_folds_back(points[i - 1], points[i], points[(i + 1) % count]) for i in range(count)):
         return False
-    return not any(
-        _touch(*edges[i], *edges[j])
-        for i in range(count)
-        for j in range(i + 2, count)
-        if (j + 1) % count != i  # neighbours share their vertex
+    # Edges by their lowest latitude: one only has to be held against those that begin before it ends.
+    edges = sorted(
+        (min(a[0], b[0]), max(a[0], b[0]), i, a, b)
+        for i, (a, b) in enumerate(zip(points, (*points[1:], points[0]), strict=True))
     )
+    for n, (_, high, i, a, b) in enumerate(edges, 1):
+        for low, _, j, c, d in edges[n:]:
+            if low > high:
+                break
+            if (i - j) % count not in {1, count - 1} and _touch(a, b, c, d):  # neighbours share their vertex
+                return False
+    return True
 
 
 def check_polygon(points: Sequence[Point]) -> None:

@@ -13,8 +13,9 @@ from agent.core.errors import RefusedError
 Json: TypeAlias = dict[str, "Json"] | list["Json"] | str | int | bool | None
 
 MAX_DIGITS: Final = 16
-# The deepest form of the protocol (a submission) nests 6 levels; the C scanner recurses once a level.
-MAX_DEPTH: Final = 32
+# The deepest form of the protocol (a submission) nests 6 levels, and the C scanner recurses once a level. 64 is
+# more than the brackets of an area of 32 points, so that a request never needs the slow look at its depth.
+MAX_DEPTH: Final = 64
 
 # Possessive, and content to end with the input: an unclosed string is scanned once, not from each of its quotes.
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)

@@ -23,10 +23,13 @@ def _bad_character(char: str, *, lines: int) -> bool:
     return ord(char) in _VARIATION or ord(char) in _BLANK_LETTERS
 
 
-def _piles_marks(value: str) -> bool:
+def _piles_marks(value: str, signs: set[str]) -> bool:
+    combining = {char for char in signs if unicodedata.category(char) in {"Mn", "Me"}}
+    if not combining:
+        return False
     marks = 0
     for char in value:
-        marks = marks + 1 if unicodedata.category(char) in {"Mn", "Me"} else 0
+        marks = marks + 1 if char in combining else 0
         if marks > _MAX_MARKS:
             return True
     return False
@@ -55,6 +58,7 @@ def is_text(value: object, *, limit: int, lines: int = 1, one_script: bool = Fal
         return False
     if value != value.strip() or not unicodedata.is_normalized("NFC", value):
         return False
-    if value.count("\n") >= lines or any(_bad_character(char, lines=lines) for char in value):
+    signs = set(value)  # a text has few different ones, and looking one up is what costs
+    if value.count("\n") >= lines or any(_bad_character(char, lines=lines) for char in signs):
         return False
-    return not _piles_marks(value) and (not one_script or is_one_script(value))
+    return not _piles_marks(value, signs) and (not one_script or is_one_script(value))
