@@ -23,7 +23,8 @@ MAX_PORT: Final = 65_535
 MAX_LAT_E7: Final = 900_000_000
 MAX_LON_E7: Final = 1_800_000_000
 
-_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[?[0-9A-Fa-f:.]{2,45}\]?")
+# A name or IPv4 address, or an IPv6 address without brackets.
+_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|(?=(?:[^:]*:){2})[0-9A-Fa-f:.]{2,45}")
 _BASE: Final = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]{1,64}){0,8}")
 
 _PLATFORM_KEYS: Final = frozenset(

@@ -50,7 +50,8 @@ def named_view(name: str | None) -> DirectoryView | None:
 
 def raw_of(case: dict[str, Any]) -> bytes:
     raw: bytes = base64.b64decode(case["raw"])
-    return raw + b" " * (case.get("padded_to", 0) - len(raw))
+    padded_to: int = case.get("padded_to", 0)
+    return raw.ljust(padded_to)
 
 
 @cache
