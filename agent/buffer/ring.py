@@ -147,6 +147,12 @@ class Ring:
         self._full_at = tail + self._max_packets
         return count
 
+    def clear(self) -> None:
+        """Let everything go: a new stream begins, whose packets must not mix with the old one's."""
+        while self._keys:
+            self._drop_gop()
+        self._limit = _NOWHERE
+
     def __len__(self) -> int:
         return self._head - self._tail
 

@@ -97,13 +97,18 @@ class Cutter:
         return [segment for packet in pre_roll for segment in self.push(packet)]
 
     def stop(self, at_ns: int) -> None:
-        """End the open clip before the first key frame after `at_ns`."""
-        self._stop_ns = at_ns
+        """End the open clip before the first key frame after `at_ns`. Ignored while idle."""
+        if self.is_open:
+            self._stop_ns = at_ns
 
     def split(self, at_ns: int, trigger: TriggerKind) -> None:
-        """End the open clip before the first key frame at or after `at_ns`, and begin the next one with it."""
-        self._split = (at_ns, trigger)
-        self._stop_ns = None
+        """End the open clip before the first key frame at or after `at_ns`, and begin the next one with it.
+
+        Takes back a stop that no key frame has followed yet. Ignored while idle.
+        """
+        if self.is_open:
+            self._split = (at_ns, trigger)
+            self._stop_ns = None
 
     def lost(self, count: int = 1) -> None:
         """Note that `count` frames were lost before they came here; the stream itself is whole."""
