@@ -192,6 +192,15 @@ class SegmentFolder:
             raise RefusedError("E_SIDECAR", f"the sidecar of {id_} names another segment")
         return sidecar
 
+    def read(self, id_: Id) -> bytes:
+        """Read a whole segment file.
+
+        Raises:
+            RefusedError: E_SIZE.
+            TroubleError: "segment-missing" or "storage-failed".
+        """
+        return self._read(f"{id_}{SEGMENT}", MAX_FILE_BYTES)
+
     def check(self, id_: Id) -> tuple[SegmentMeta, Sidecar]:
         """Read a whole pair and return meta and sidecar once they fit each other: id, length and hash.
 
@@ -200,7 +209,7 @@ class SegmentFolder:
             TroubleError: "segment-missing" or "storage-failed".
         """
         sidecar = self.read_sidecar(id_)
-        file = self._read(f"{id_}{SEGMENT}", MAX_FILE_BYTES)
+        file = self.read(id_)
         meta, _, _ = split(file)
         if meta.id != id_ or len(file) != sidecar.bytes or sha256_hex(file) != sidecar.sha256:
             raise RefusedError("E_SEGMENT", f"segment {id_} is not what its sidecar says")
