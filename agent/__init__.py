@@ -1,1 +1,3 @@
 """The doorbell that asks its owner first."""
+
+__version__ = "0.1.0"

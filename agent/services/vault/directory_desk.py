@@ -14,6 +14,7 @@ from agent.consent.directory import DirectoryView
 from agent.consent.tuf_directory import TufDirectory
 from agent.core.errors import DoorbellError, RefusedError, TroubleError
 from agent.core.jitter import uniform_s
+from agent.core.strict_json import Json
 from agent.services.vault.house import House
 
 DEADLINE_S: Final = 60.0  # section 7: how long a request waits for its agency's file
@@ -50,7 +51,7 @@ class DirectoryDesk:
         self._waiting = 0
         self._on_change: Callable[[], None] = lambda: None
         self._live_agencies: Callable[[], set[str]] = set
-        self.regions: list[dict[str, object]] = []
+        self.regions: list[dict[str, Json]] = []
 
     def on_change(self, action: Callable[[], None], live_agencies: Callable[[], set[str]]) -> None:
         """Call `action` after the verified directory changed; `live_agencies` are looked up with each refresh."""
@@ -173,7 +174,7 @@ class DirectoryDesk:
 
         def work() -> None:
             region = self._directory.region(self._fetch, cell)
-            rows: list[dict[str, object]] = [
+            rows: list[dict[str, Json]] = [
                 {"id": one.id, "name": one.name, "centre": list(one.centre)}
                 for one in (region.agencies if region is not None else ())
             ]
@@ -181,7 +182,7 @@ class DirectoryDesk:
 
         self._submit(work, lambda _: None, is_refresh=False)
 
-    def _set_regions(self, rows: list[dict[str, object]]) -> None:
+    def _set_regions(self, rows: list[dict[str, Json]]) -> None:
         self.regions = rows
 
     def _submit(self, work: Callable[[], object], done: Done, *, is_refresh: bool) -> None:

@@ -25,7 +25,7 @@ from agent.services.vault.loop import Loop
 BUILD_S: Final = 1_793_491_200
 MAX_SETTINGS_BYTES: Final = 65_536
 
-Listener = Callable[[str, Mapping[str, object], Kid | None], None]
+Listener = Callable[[str, Mapping[str, Json], Kid | None], None]
 
 
 @dataclass(slots=True)
@@ -158,7 +158,7 @@ class House:
         """Tell it no more."""
         self._listeners = [one for one in self._listeners if one is not listener]
 
-    def publish(self, name: str, data: Mapping[str, object], phone: Kid | None = None) -> None:
+    def publish(self, name: str, data: Mapping[str, Json], phone: Kid | None = None) -> None:
         """Tell everyone, or one phone's page, that something happened."""
         for listener in list(self._listeners):
             listener(name, data, phone)
@@ -167,8 +167,3 @@ class House:
         """Note what a part says does not work; tells the pages when that changed."""
         if self.faults.set(source, codes):
             self.publish("status", {})
-
-
-def json_object(value: Json) -> dict[str, Json]:
-    """Return a JSON object, or an empty one for anything else."""
-    return value if isinstance(value, dict) else {}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agent.buffer import sqlite_store
 from agent.consent import sqlite_ledger as ledger
-from agent.consent.actions import ActionFacts, Admit, Delete, Keep, Set, Unpair, check_action
+from agent.consent.actions import ActionFacts, Admit, ChangeSettings, Delete, Keep, Unpair, check_action
 from agent.consent.pairing import Link, PairingWindow, build_link, device_mac, parse_pair_body
 from agent.consent.phones import Phone, PhoneState, state_when_paired
 from agent.consent.sessions import Sessions
@@ -25,6 +25,7 @@ WINDOW_S = 120  # section 10
 SEEN_EVERY_MS = 3_600_000  # how often a visit is worth a write to the card
 MAX_HANDED_ON = 4_096
 STANZA_BYTES = 64
+MAX_SKEW_S = 300  # section 11's tolerance, for a phone that confirms the time
 
 
 class PhonesDesk:
@@ -44,10 +45,12 @@ class PhonesDesk:
         self._sessions = Sessions()
         self._spki: bytes | None = None
         self._on_settings: Callable[[], None] = lambda: None
+        self._on_confirmed_clock: Callable[[], None] = lambda: None
 
-    def on_settings(self, action: Callable[[], None]) -> None:
-        """Call `action` after the owner changed settings."""
-        self._on_settings = action
+    def on_change(self, settings: Callable[[], None], confirmed_clock: Callable[[], None]) -> None:
+        """Call these after the owner changed settings, and when a phone confirms the time."""
+        self._on_settings = settings
+        self._on_confirmed_clock = confirmed_clock
 
     # ---- the page's key
 
@@ -266,8 +269,12 @@ class PhonesDesk:
             self.admit(verb.phone)
         elif isinstance(verb, Unpair):
             self.unpair(verb.phone)
-        elif isinstance(verb, Set):
-            self.change_settings(verb.change)
+        elif isinstance(verb, ChangeSettings):
+            if verb.change:
+                self.change_settings(verb.change)
+            now_s = self._house.now().utc_s
+            if verb.clock_at_s is not None and abs(verb.clock_at_s - now_s) <= MAX_SKEW_S:
+                self._on_confirmed_clock()
         elif isinstance(verb, Keep):
             self._store.keep_clip(verb.clip)
         elif isinstance(verb, Delete):

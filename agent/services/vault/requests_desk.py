@@ -102,6 +102,13 @@ class RequestsDesk:
             return None
         return max(0, -(-(timer.due_ns - self._house.now().boot_ns) // _NS))
 
+    def tell_waiting(self) -> None:
+        """Tell the pages once more of what waits with a time limit, for a page that has just come."""
+        for row in ledger.requests_in(self._tx, [State.CONFIRMING, State.GRACE]):
+            seconds = self.seconds_left(row)
+            if seconds is not None:
+                self._house.publish("state", {"id": row.id, "state": row.state.value, "seconds": seconds})
+
     # ---- start, time
 
     def start(self) -> None:

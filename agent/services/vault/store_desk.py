@@ -183,6 +183,10 @@ class StoreDesk:
         """Return the segments that overlap [from, to), by mapped time."""
         return sqlite_store.overlap(self._tx, from_s * 1_000, to_s * 1_000)
 
+    def holds(self, id_: Id) -> bool:
+        """Say whether a segment is in the index."""
+        return sqlite_store.segment(self._tx, id_) is not None
+
     def overlaps(self, from_ms: int, to_ms: int) -> bool:
         """Say whether any segment overlaps [from_ms, to_ms)."""
         return bool(sqlite_store.overlapping(self._tx, from_ms, to_ms))

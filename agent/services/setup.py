@@ -1,0 +1,205 @@
+"""`doorbell init` and `doorbell reset`: a new installation's folders, keys and owner's card."""
+
+import contextlib
+import hashlib
+import os
+import pwd
+import shutil
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from agent.config import Config
+from agent.consent import sqlite_ledger as ledger
+from agent.consent import sqlite_log
+from agent.consent.pairing import Link, build_link
+from agent.core.encoding import b64
+from agent.core.errors import ConfigError, TroubleError
+from agent.core.ids import new_bytes
+from agent.core.keys import raw_public
+from agent.core.recovery import encode_recovery
+from agent.page.tls_identity import TlsIdentity
+from agent.services.system_clock import SystemClock
+from agent.services.vault.database import Database
+from agent.services.vault.keys import VaultKeys, load_keys, make_keys
+from agent.services.vault.phones_desk import SECRET_BYTES
+
+MAX_BUNDLE_BYTES: Final = 65_536
+_BUNDLE_KEYS: Final = frozenset({"name", "broker", "directory", "ca", "root"})
+_OWN: Final = {"vault": "doorbell-vault", "page": "doorbell-page", "segments": "doorbell-recorder"}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What the owner's card says: the pairing link, and the recovery key unless there is none."""
+
+    link: str
+    recovery: str | None
+
+
+def _folders(config: Config) -> None:
+    state = config.device.state_dir
+    try:
+        for folder, mode in (
+            (state, 0o755),
+            (state / "segments", 0o770),
+            (state / "quarantine", 0o750),
+            (state / "vault", 0o700),
+            (state / "page", 0o700),
+            (config.device.run_dir, 0o755),
+        ):
+            folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(PermissionError):  # made by the units' tmpfiles, for another user
+                folder.chmod(mode)
+    except OSError as exc:
+        raise TroubleError("storage-failed", f"can't make {exc.filename}: {exc.strerror}") from exc
+
+
+def _first_entries(config: Config, keys: VaultKeys, recovery: X25519PrivateKey | None, secret: bytes) -> None:
+    """Write the first log entries and what the vault must know from the start."""
+    db = Database(config.device.state_dir / "vault" / "vault.db")
+    at_s = SystemClock(config.device.clock).utc_ms() // 1_000
+    try:
+        with db.transaction() as tx:
+            for name, public in (("device", keys.device_pub), ("button", keys.button_pub)):
+                number = sqlite_log.append(tx, at_s, "key", {"name": name, "pub": b64(public)})
+                ledger.set_fact(tx, f"log_n:key:{name}", number)
+            ledger.set_fact(tx, "card_secret", secret)
+            if recovery is not None:
+                ledger.set_fact(tx, "recovery_pub", raw_public(recovery))
+            sqlite_log.make_checkpoint(tx, keys.device)
+    finally:
+        db.close()
+
+
+def initialise(config: Config, *, with_recovery: bool) -> Card:
+    """Set a doorbell up: folders, keys, the first log entries; returns what is printed once.
+
+    Raises:
+        TroubleError: initialised, storage-failed.
+    """
+    _folders(config)
+    state = config.device.state_dir
+    make_keys(state / "vault" / "keys")
+    keys = load_keys(state / "vault" / "keys")
+    recovery = X25519PrivateKey.generate() if with_recovery else None
+    secret = new_bytes(SECRET_BYTES)
+    _first_entries(config, keys, recovery, secret)
+    spki = TlsIdentity(state / "page").spki_sha256
+    _hand_to_units(state)
+    host = config.page.host if config.page.host not in {"0.0.0.0", "::"} else config.page.names[0]  # noqa: S104 - compared
+    link = build_link(Link(f"[{host}]" if ":" in host else host, config.page.port, secret, spki))
+    return Card(link, None if recovery is None else encode_recovery(recovery.private_bytes_raw()))
+
+
+def _hand_to_units(state: Path) -> None:
+    """Give each part's folder to its unit's user, where those users exist and we may."""
+    for part, user in _OWN.items():
+        with contextlib.suppress(KeyError, PermissionError):
+            entry = pwd.getpwnam(user)
+            for path in (state / part, *(state / part).rglob("*")):
+                os.chown(path, entry.pw_uid, entry.pw_gid if part != "segments" else -1)
+
+
+def reset(config: Config) -> list[Path]:
+    """Delete everything that this doorbell keeps: keys, phones, log and every clip; returns what was deleted.
+
+    Raises:
+        TroubleError: storage-failed; running, while the vault runs.
+    """
+    if (config.device.run_dir / "console.sock").exists():
+        raise TroubleError("running", "the doorbell is running: stop it first, then reset")
+    gone = []
+    for name in ("vault", "page", "segments", "quarantine", "recipients.json"):
+        path = config.device.state_dir / name
+        try:
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.exists():
+                path.unlink()
+            else:
+                continue
+        except OSError as exc:
+            raise TroubleError("storage-failed", f"can't delete {path}: {exc.strerror}") from exc
+        gone.append(path)
+    return gone
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformBundle:
+    """What a platform gives to installers: protocol section 17."""
+
+    name: str
+    broker: str
+    directory: str
+    ca: str
+    root: str
+    username: str | None
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the root's bytes, in groups, to compare with what the platform says."""
+        digest = hashlib.sha256(self.root.encode("utf-8")).hexdigest()
+        return " ".join(digest[start : start + 8] for start in range(0, 64, 8))
+
+
+def read_bundle(path: Path) -> PlatformBundle:
+    """Read a platform bundle.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        raw = path.read_bytes()
+        table = tomllib.loads(raw.decode("utf-8")) if len(raw) <= MAX_BUNDLE_BYTES else {}
+    except OSError as exc:
+        raise ConfigError(f"{path}: {exc.strerror}") from exc
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise ConfigError(f"{path}: no platform bundle: {exc}") from exc
+    if not _BUNDLE_KEYS <= table.keys() <= _BUNDLE_KEYS | {"username"}:
+        raise ConfigError(f"{path}: no platform bundle; it has {', '.join(sorted(_BUNDLE_KEYS))}")
+    if not all(isinstance(value, str) for value in table.values()):
+        raise ConfigError(f"{path}: no platform bundle: each of its values is text")
+    return PlatformBundle(**{"username": None, **table})
+
+
+def install_bundle(bundle: PlatformBundle, config: Path) -> bool:
+    """Write the bundle's files beside the configuration and its `[platform]` section into it.
+
+    Returns:
+        Whether the section was written; False when the file has one already.
+
+    Raises:
+        TroubleError: storage-failed.
+    """
+    files = {"platform-ca.pem": bundle.ca, "platform-root.json": bundle.root}
+    try:
+        for name, text in files.items():
+            (config.parent / name).write_text(text, encoding="utf-8")
+        present = config.read_text(encoding="utf-8") if config.exists() else ""
+        if "\n[platform]" in f"\n{present}":
+            return False
+        lines = [
+            "",
+            "[platform]",
+            f"broker = {_quoted(bundle.broker)}",
+            f"directory = {_quoted(bundle.directory)}",
+            'ca = "platform-ca.pem"',
+            'root = "platform-root.json"',
+        ]
+        if bundle.username is not None:
+            lines.append(f"username = {_quoted(bundle.username)}")
+        with config.open("a", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+    except OSError as exc:
+        raise TroubleError("storage-failed", f"can't write {exc.filename}: {exc.strerror}") from exc
+    return True
+
+
+def _quoted(text: str) -> str:
+    """Write a TOML basic string."""
+    escaped = "".join(f"\\u{ord(char):04X}" if char < " " or char in '"\\\x7f' else char for char in text)
+    return f'"{escaped}"'

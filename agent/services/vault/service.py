@@ -1,0 +1,272 @@
+"""`doorbell vault`: the composition root. The whole object graph of the vault is on this page."""
+
+import datetime as dt
+import logging
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from agent import __version__
+from agent.buffer.segment_files import SegmentFolder
+from agent.config import Config
+from agent.consent import sqlite_ledger as ledger
+from agent.consent import sqlite_log
+from agent.consent.button import BELL, INDOOR, Gesture, Pattern
+from agent.consent.gpio_button import GpioContact, GpioLamp
+from agent.consent.tuf_directory import TufDirectory
+from agent.core.clock import Clock
+from agent.core.errors import ConfigError, TroubleError
+from agent.core.geo import geohash
+from agent.core.ids import Kid, sha256_hex
+from agent.core.strict_json import Json
+from agent.services.sd_notify import notify, watchdog_s
+from agent.services.system_clock import SystemClock
+from agent.services.unix_server import Server
+from agent.services.vault.answers import Answers
+from agent.services.vault.arrivals_desk import ArrivalsDesk
+from agent.services.vault.database import Database
+from agent.services.vault.directory_desk import DirectoryDesk
+from agent.services.vault.house import House
+from agent.services.vault.keys import VaultKeys, load_keys
+from agent.services.vault.loop import Loop
+from agent.services.vault.peers import Peer, listen
+from agent.services.vault.phones_desk import PhonesDesk
+from agent.services.vault.recorder_desk import RecorderDesk
+from agent.services.vault.requests_desk import RequestsDesk
+from agent.services.vault.store_desk import StoreDesk
+from agent.services.vault.time_desk import TimeDesk
+from agent.services.vault.uplink_desk import UplinkDesk
+from agent.services.vault.uploads_desk import UploadsDesk
+from agent.services.vault.verbs import ConsoleVerbs, PageVerbs, RecorderVerbs, UplinkVerbs
+from agent.services.wire import Link
+
+log = logging.getLogger(__name__)
+
+HOUR_S: Final = 3_600.0
+
+
+class Vault:
+    """Everything that the vault is made of, wired together."""
+
+    def __init__(self, config: Config, clock: Clock, keys: VaultKeys) -> None:
+        state = config.device.state_dir
+        self.loop = Loop(clock)
+        self.db = Database(state / "vault" / "vault.db")
+        self.house = house = House(config, clock, self.db, keys, self.loop)
+        self.folder = SegmentFolder(state / "segments")
+        self.store = StoreDesk(house, self.folder, state / "quarantine")
+        self.uplink = UplinkDesk(house)
+        self.recorder = RecorderDesk(house)
+        self.phones = PhonesDesk(house, self.store, state / "recipients.json")
+        directory = TufDirectory(state / "vault" / "directory", read_root(config.platform.root))
+        self.directory = DirectoryDesk(house, directory, self.uplink.fetch)
+        self.requests = RequestsDesk(house, self.store, self.directory)
+        self.uploads = UploadsDesk(house, self.store, self.directory, self.requests, self.uplink)
+        self.arrivals = ArrivalsDesk(house, self.store, self.directory, self.requests, self.uplink)
+        self.time = TimeDesk(house, self.phones.write_recipients, self._time_arrived)
+        self.answers = Answers(
+            house, self.store, self.directory, self.requests, self.uplink, self.arrivals, self.recorder
+        )
+        self._contacts: list[GpioContact] = []
+        self._lamp: GpioLamp | None = None
+        self._checkpoint_size = -1
+        self._wire()
+
+    def _wire(self) -> None:
+        self.store.on_choosing(lambda: self.house.nonces.pinned(self.house.now().boot_ns))
+        self.directory.on_change(self._directory_changed, self.requests.live_agencies)
+        self.uplink.on_arrival(self._uplink_arrived)
+        self.phones.on_change(self._settings_changed, self.time.confirmed)
+        self.requests.on_effects(self.uploads.begin, self.uploads.withdraw)
+        self.house.listen(self._show_lamp)
+
+    # ---- what follows from what
+
+    def _time_arrived(self) -> None:
+        self.arrivals.match_again()
+        self.uplink.subscribe_again()
+
+    def _directory_changed(self) -> None:
+        view = self.directory.view
+        if view is not None:
+            self.time.directory_changed(view)
+        self.requests.recheck_all()
+        self.uplink.subscribe_again()
+        self.house.publish("status", {})
+
+    def _uplink_arrived(self) -> None:
+        self.directory.uplink_arrived()
+        self.directory.fetch_region(geohash(self.house.config.device.location, 3))
+        self.uploads.uplink_arrived()
+        self.uploads.discard_left()
+
+    def _settings_changed(self) -> None:
+        self.arrivals.match_again()
+        self.uplink.subscribe_again()
+
+    # ---- button, bell, lamp
+
+    def _show_lamp(self, _name: str, _data: Mapping[str, Json], _phone: Kid | None) -> None:
+        if self._lamp is not None:
+            local = dt.datetime.fromtimestamp(self.house.now().utc_s, ZoneInfo(self.house.config.device.time_zone))
+            minute = local.hour * 60 + local.minute
+            self._lamp.show(self.requests.lamp(is_pairing=self.phones.is_pairing, minute_of_day=minute))
+
+    def _gesture(self, gesture: Gesture) -> None:
+        if self.requests.gesture(gesture):
+            self.phones.open_window()
+        self._show_lamp("", {}, None)
+
+    def open_pins(self) -> None:
+        """Take the button, the lamp and the bell that are configured; a missing one is a fault, not an end."""
+        button, bell, faults = self.house.config.button, self.house.config.bell, []
+        boot_ns = self.house.clock.boot_ns
+        wired = [
+            (button.pin, INDOOR, lambda gesture: self.loop.post(lambda: self._gesture(gesture))),
+            (bell.pin, BELL, lambda _: self.loop.post(self.recorder.bell)),
+        ]
+        for pin, timing, act in wired:
+            if pin is None:
+                continue
+            try:
+                self._contacts.append(GpioContact(pin, timing, boot_ns=boot_ns, on_gesture=act))
+            except TroubleError as trouble:
+                log.warning("%s", trouble)
+                faults.append(trouble.code)
+        if button.lamp_pin is not None:
+            try:
+                self._lamp = GpioLamp(button.lamp_pin)
+            except TroubleError as trouble:
+                log.warning("%s", trouble)
+                faults.append("lamp")
+        self.house.set_faults("pins", faults)
+
+    # ---- life
+
+    def start(self) -> list[Server]:
+        """Repair, log the boot, open the sockets, begin; returns the servers to close."""
+        self.store.repair()
+        self._log_boot()
+        self.phones.write_recipients()
+        self.directory.start()
+        self.time.start()
+        self.requests.start()
+        self.arrivals.start()
+        self.arrivals.match_again()
+        self.loop.every(HOUR_S, self._hourly)
+        self.open_pins()
+        return [listen(peer, self.house.config.device.run_dir, self.loop) for peer in self._peers()]
+
+    def _peers(self) -> list[Peer]:
+        house, answers = self.house, self.answers
+        page = PageVerbs(house, answers, self.phones, self.requests, self.store, self.directory)
+        pages = _Pages(house)
+        return [
+            Peer(
+                "recorder",
+                RecorderVerbs(self.store, self.recorder).table(),
+                self.recorder.attach,
+                self.recorder.detached,
+            ),
+            Peer(
+                "uplink",
+                UplinkVerbs(self.uplink, self.arrivals, self.uploads).table(),
+                self.uplink.attach,
+                self.uplink.detached,
+            ),
+            Peer("page", page.table(), pages.attach, pages.detached),
+            Peer("console", ConsoleVerbs(house, answers, self.phones, self.requests, self.recorder).table()),
+        ]
+
+    def _log_boot(self) -> None:
+        raw = self.house.config.path.read_bytes()
+        with self.db.transaction() as tx:
+            self.house.log(tx, "boot", {"boot": self.house.clock.boot_id(), "version": __version__})
+            if ledger.fact(tx, "config_sha256") != sha256_hex(raw):
+                self.house.log(tx, "config", {"sha256": sha256_hex(raw)})
+                ledger.set_fact(tx, "config_sha256", sha256_hex(raw))
+
+    def _hourly(self) -> None:
+        self.time.keep_floor(self.directory.view)
+        self.store.sweep()
+        size, _ = sqlite_log.size_and_root(self.db.tx)
+        if size != sqlite_log.latest_checkpoint(self.db.tx)[1]:
+            with self.db.transaction() as tx:
+                self.house.checkpoint(tx)
+
+    def close(self) -> None:
+        """Give everything back."""
+        for contact in self._contacts:
+            contact.close()
+        if self._lamp is not None:
+            self._lamp.show(Pattern.DARK)
+            self._lamp.close()
+        self.directory.close()
+        self.folder.close()
+        self.db.close()
+
+
+class _Pages:
+    """Tells every page that is connected what happens."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._links: list[Link] = []
+        house.listen(self._tell)
+
+    def attach(self, link: Link) -> None:
+        self._links.append(link)
+
+    def detached(self, link: Link) -> None:
+        self._links = [one for one in self._links if one is not link]
+
+    def _tell(self, name: str, data: Mapping[str, Json], phone: Kid | None) -> None:
+        for link in list(self._links):
+            try:
+                link.tell("event", {"name": name, "data": dict(data), "phone": phone})
+            except TroubleError:
+                self.detached(link)
+
+
+def _feed_watchdog() -> None:
+    notify("WATCHDOG=1")
+
+
+def read_root(path: Path) -> bytes:
+    """Read the TUF root that was installed with the device.
+
+    Raises:
+        ConfigError: it can't be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise ConfigError(f"platform.root = {str(path)!r}: {exc.strerror}; the platform's bundle has it") from exc
+
+
+def main(config: Config) -> int:
+    """Run the vault until SIGTERM; 0 when told to stop.
+
+    Raises:
+        DoorbellError: it can't start.
+    """
+    keys = load_keys(config.device.state_dir / "vault" / "keys")
+    vault = Vault(config, SystemClock(config.device.clock), keys)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: vault.loop.stop())
+    servers = vault.start()
+    period_s = watchdog_s()
+    if period_s is not None:
+        vault.loop.every(period_s, _feed_watchdog)
+    notify("READY=1")
+    log.info("vault: ready")
+    try:
+        vault.loop.run()
+    finally:
+        notify("STOPPING=1")
+        for server in servers:
+            server.close()
+        vault.close()
+    return 0

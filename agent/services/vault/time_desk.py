@@ -1,0 +1,101 @@
+"""What follows when UTC arrives, jumps or is confirmed: protocol section 16."""
+
+from collections.abc import Callable
+
+from agent.buffer import sqlite_store
+from agent.consent import sqlite_ledger as ledger
+from agent.consent.directory import DirectoryView
+from agent.consent.timekeeping import Arrived, Jumped, Trust
+from agent.core.errors import TroubleError
+from agent.services.vault.house import House
+
+LOOK_S = 2.0
+HOUR_S = 3_600.0
+
+
+class TimeDesk:
+    """Logs every mapping of boot time to UTC, and keeps the floor.
+
+    Args:
+        house: what the vault shares.
+        on_doubt: called when UTC came into doubt or out of it: the recorder must know.
+        on_arrival: called when UTC became trusted: what was put off can be looked at.
+    """
+
+    def __init__(self, house: House, on_doubt: Callable[[], None], on_arrival: Callable[[], None]) -> None:
+        self._house = house
+        self._on_doubt = on_doubt
+        self._on_arrival = on_arrival
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._house.on_time(self._news)
+        self._house.look_at_clock()
+        self._show()
+        self._house.loop.every(LOOK_S, self._house.look_at_clock)
+        self._house.loop.every(HOUR_S, self.keep_floor)
+
+    def _show(self) -> None:
+        trust = self._house.keeper.trust
+        self._house.set_faults("clock", [] if trust is Trust.TRUSTED else [f"clock-{trust.value}"])
+
+    def _news(self, news: Arrived | Jumped) -> None:
+        if isinstance(news, Jumped):
+            self._log_clock(None)
+            self._on_doubt()
+        else:
+            self._log_clock(news.offset_ms)
+            self._on_arrival()
+        self._show()
+
+    def _log_clock(self, offset_ms: int | None) -> None:
+        """Log what UTC is worth now; a trusted offset also maps what this boot recorded without one."""
+        boot = self._house.clock.boot_id()
+        reading = self._house.now()
+        state = self._house.keeper.trust.value
+        known = offset_ms if offset_ms is not None else reading.utc_ms - reading.boot_ns // 1_000_000
+        fact = f"offset_ms:{boot}"
+        last = ledger.fact(self._house.db.tx, fact)
+        if offset_ms is not None and isinstance(last, int) and abs(last - offset_ms) <= LOOK_S * 1_000:
+            return  # a restart of the process in the same boot: logged already
+        with self._house.db.transaction() as tx:
+            number = self._house.log(tx, "clock", {"boot": boot, "offset_ms": known, "state": state})
+            if offset_ms is not None:
+                sqlite_store.put_mapping(tx, boot, offset_ms, number)
+                tx.execute("DELETE FROM facts WHERE name LIKE 'offset_ms:%'")
+                ledger.set_fact(tx, fact, offset_ms)
+
+    def directory_changed(self, view: DirectoryView) -> None:
+        """Let a verified directory end a suspicion, and raise the floor."""
+        utc_ms = self._house.now().utc_ms
+        if self._house.keeper.bracket(utc_ms, issued_s=view.platform.issued_s, expires_s=view.timestamp_expires_s):
+            self._cleared()
+        self.keep_floor(view)
+
+    def confirmed(self) -> None:
+        """Let an admitted phone's word end a suspicion."""
+        if self._house.keeper.confirm():
+            self._cleared()
+
+    def _cleared(self) -> None:
+        reading = self._house.now()
+        self._log_clock(reading.utc_ms - reading.boot_ns // 1_000_000)
+        self._show()
+        self._on_doubt()
+        self._on_arrival()
+
+    def keep_floor(self, view: DirectoryView | None = None) -> None:
+        """Raise the floor as far as it may, durably."""
+        reading = self._house.now()
+        if not reading.trusted or view is None:
+            return
+        rose = self._house.keeper.raise_floor(
+            issued_s=view.platform.issued_s, last_trusted_s=reading.utc_s, expires_s=view.timestamp_expires_s
+        )
+        if rose:
+            with self._house.db.transaction() as tx:
+                ledger.set_fact(tx, "floor_s", self._house.keeper.floor_s)
+            try:
+                self._on_doubt()
+            except TroubleError:
+                return  # the recorder keeps the old floor; the store's fault says why
