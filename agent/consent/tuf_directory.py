@@ -37,7 +37,7 @@ from agent.consent.tuf_fetcher import (
     VaultFetcher,
     translated,
 )
-from agent.core.errors import BugError, ConfigError, DoorbellError, RefusedError, TroubleError
+from agent.core.errors import ConfigError, DoorbellError, RefusedError, TroubleError
 
 MAX_LOOKED_UP: Final = 256  # agencies remembered under one platform.json; what fell out is looked up again
 MAX_CACHED_FILES: Final = 64  # target files kept on the card
@@ -53,6 +53,7 @@ class _Held:
     """One verified state: the view, and the bytes that prove it by their paths below the directory's URL."""
 
     updater: Updater
+    fetcher: VaultFetcher  # the updater's: it asks whoever is handed in for each operation
     view: DirectoryView
     files: dict[str, bytes]  # root chain, timestamp, snapshot, targets, platform.json
     of_agency: dict[str, dict[str, bytes]] = field(default_factory=dict)  # delegated metadata and the file
@@ -74,7 +75,6 @@ class TufDirectory:
         self._folder = folder
         self._root = root
         self._lock = threading.Lock()
-        self._fetcher = VaultFetcher(_nobody)
         self._held: _Held | None = None
         with translated():
             (folder / "targets").mkdir(parents=True, exist_ok=True)
@@ -150,8 +150,8 @@ class TufDirectory:
 
     def _newest(self, fetch: Fetch, action: Callable[[_Held], T]) -> T:
         """Run `action` on the held state, and once more on a fresh one when the platform moved on meanwhile."""
-        self._fetcher.ask = fetch
         if self._held is not None:
+            self._held.fetcher.ask = fetch
             try:
                 return action(self._held)
             except (RepositoryError, DownloadHTTPError):
@@ -159,13 +159,13 @@ class TufDirectory:
         return action(self._refresh(fetch))
 
     def _refresh(self, fetch: Fetch) -> _Held:
-        self._fetcher.ask = fetch
+        fetcher = VaultFetcher(fetch)
         updater = Updater(
             str(self._folder),
             "metadata/",
             str(self._folder / "targets"),
             "targets/",
-            self._fetcher,
+            fetcher,
             UpdaterConfig(
                 root_max_length=MAX_ROOT_BYTES,
                 timestamp_max_length=MAX_TIMESTAMP_BYTES,
@@ -182,7 +182,7 @@ class TufDirectory:
         files = self._top_level() | {f"targets/{PLATFORM}": raw}
         timestamp = Metadata[Timestamp].from_bytes(files["metadata/timestamp.json"]).signed
         view = DirectoryView(platform, {}, int(timestamp.expires.timestamp()))
-        fresh, before = _Held(updater, view, files), self._held
+        fresh, before = _Held(updater, fetcher, view, files), self._held
         if before is not None and before.files[_SNAPSHOT] == files[_SNAPSHOT]:
             # The same snapshot names the same version of every target: what was looked up still holds.
             view = replace(view, agencies=before.view.agencies)
@@ -279,7 +279,3 @@ def _make_room(folder: Path) -> None:
     kept = sorted((path for path in folder.iterdir() if path.is_file()), key=lambda path: path.stat().st_mtime)
     for path in kept[: max(0, len(kept) - MAX_CACHED_FILES + 1)]:
         path.unlink()
-
-
-def _nobody(path: str, _max_bytes: int) -> bytes:
-    raise BugError(f"{path} was asked for outside of any operation")

@@ -81,6 +81,10 @@ def region_file(*agencies: str) -> dict[str, Any]:
     return {"v": 1, "agencies": listed}
 
 
+def keys_of(signers: list[CryptoSigner]) -> dict[str, Key]:
+    return {signer.public_key.keyid: signer.public_key for signer in signers}
+
+
 class FakeRepository:
     """One TUF repository; targets and agencies need two signatures, the root two of its two keys.
 
@@ -111,6 +115,9 @@ class FakeRepository:
             for signer in self.signers[role]:
                 self.root.add_key(signer.public_key, role)
             self.root.roles[role].threshold = len(self.signers[role])
+        # How the agencies' files are delegated; a test may hand in another tree.
+        self.delegations: Callable[[], Delegations] = lambda: self.delegations_to(self.signers["agencies"])
+        self.parts: Callable[[dict[str, bytes]], dict[str, dict[str, bytes]]] = self._parts_by_role
         self.served: dict[str, bytes] = {}
         self.bent: dict[str, Callable[[bytes | None], bytes]] = {}
         self.asked: list[str] = []
@@ -128,11 +135,11 @@ class FakeRepository:
         """Sign everything anew under the next version of each role."""
         self.version += 1
         agencies = {path: raw for path, raw in self.targets.items() if path.startswith("agencies/")}
-        top = self._role({path: raw for path, raw in self.targets.items() if path not in agencies})
-        top.delegations = self._delegations()
+        top = self.role({path: raw for path, raw in self.targets.items() if path not in agencies})
+        top.delegations = self.delegations()
         roles = {"targets": (top, self.signers["targets"])}
-        for name, part in self._parts(agencies).items():
-            roles[name] = (self._role(part), self.signers["agencies"])
+        for name, part in self.parts(agencies).items():
+            roles[name] = (self.role(part), self.signers["agencies"])
         for path, raw in self.targets.items():
             self._serve_target(path, raw)
         for name, (signed, signers) in roles.items():
@@ -184,19 +191,19 @@ class FakeRepository:
         name = f"{folder}{slash}{digest}.{base}" if self.root.consistent_snapshot else path
         self.served[f"targets/{name}"] = raw
 
-    def _role(self, files: dict[str, bytes]) -> Targets:
+    def role(self, files: dict[str, bytes]) -> Targets:
         described = {path: TargetFile.from_data(path, raw, ["sha256"]) for path, raw in files.items()}
         return Targets(version=self.version, expires=self.expires, targets=described)
 
-    def _delegations(self) -> Delegations:
-        signers = self.signers["agencies"]
-        keys: dict[str, Key] = {signer.public_key.keyid: signer.public_key for signer in signers}
+    def delegations_to(self, signers: list[CryptoSigner]) -> Delegations:
+        """Return who signs the agencies' files; every one of `signers` has to."""
+        keys = keys_of(signers)
         if self.bits is None:
             role = DelegatedRole("agencies", list(keys), len(signers), True, paths=["agencies/*"])
             return Delegations(keys, roles={"agencies": role})
         return Delegations(keys, succinct_roles=SuccinctRoles(list(keys), len(signers), self.bits, "bin"))
 
-    def _parts(self, agencies: dict[str, bytes]) -> dict[str, dict[str, bytes]]:
+    def _parts_by_role(self, agencies: dict[str, bytes]) -> dict[str, dict[str, bytes]]:
         if self.bits is None:
             return {"agencies": agencies}
         bins = SuccinctRoles([], 1, self.bits, "bin")
