@@ -1,0 +1,23 @@
+"""The campaigns over the owner's decision: the table, the consents, the release and what stands around them."""
+
+from typing import Final
+
+from tests.mutation.campaign import Campaign
+
+_T: Final = "tests/consent/test_"
+
+CAMPAIGNS: Final = (
+    Campaign("agent.consent.states", (f"{_T}states.py",)),
+    Campaign("agent.consent.consent_form", (f"{_T}consents.py", f"{_T}consents_vectors.py")),
+    Campaign("agent.consent.consents", (f"{_T}consents.py", f"{_T}console.py", f"{_T}consents_vectors.py")),
+    Campaign("agent.consent.console", (f"{_T}console.py",)),
+    Campaign("agent.consent.release", (f"{_T}release.py",)),
+    Campaign("agent.consent.actions", (f"{_T}actions.py",)),
+    Campaign("agent.consent.settings", (f"{_T}settings.py",)),
+    Campaign("agent.consent.fields", (f"{_T}consents.py", f"{_T}settings.py", f"{_T}consents_vectors.py")),
+    Campaign("agent.consent.nonces", (f"{_T}nonces.py",)),
+    Campaign("agent.consent.phones", (f"{_T}pairing.py", f"{_T}actions.py")),
+    Campaign("agent.consent.pairing", (f"{_T}pairing.py",)),
+    Campaign("agent.consent.sessions", (f"{_T}sessions.py", f"{_T}pairing.py")),
+    Campaign("agent.consent.button", (f"{_T}button.py",)),
+)
