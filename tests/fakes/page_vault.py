@@ -10,14 +10,12 @@ import hashlib
 import hmac
 import os
 import secrets
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.x509.oid import NameOID
 
 from agent.core import checkpoint, ids, merkle, strict_json
 from agent.core.encoding import b64, unb64
@@ -45,24 +43,11 @@ class PageVault(VaultState):
 
     def certificate(self, csr_der: bytes) -> str:
         csr = x509.load_der_x509_csr(csr_der)
-        now = datetime.now(UTC)
-        names = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "doorbell test CA, not for use")])
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(csr.subject)
-            .issuer_name(name)
-            .public_key(csr.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(days=90))
-            .add_extension(names, critical=False)
-        )
         public = csr.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         self.spki = hashlib.sha256(public).digest()
-        return builder.sign(self._ca, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+        return self.ca.issue(csr)
 
     def pair(self, body: dict[str, Any]) -> Body:
         self._begin("pair")

@@ -7,7 +7,6 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent.core import envelope, ids, strict_json
@@ -15,6 +14,7 @@ from agent.core.encoding import b64, b64url, unb64
 from agent.core.errors import RefusedError, TroubleError
 from agent.core.keys import load_verify_key, raw_public
 from agent.page.port import Event
+from tests.fakes.page_ca import LocalCa
 from tests.fakes.page_world import Agency, Platform, StoredSegment, now_ms, record_clip, sign_request
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class VaultState:
         self._challenges: dict[bytes, str] = {}
         self._secret: bytes | None = None
         self._listeners: list[Callable[[Event], None]] = []
-        self._ca = ec.generate_private_key(ec.SECP256R1())
+        self.ca = LocalCa()
         self._lock = threading.RLock()
         self.log_entries: list[bytes] = []
         self.note("boot", boot=ids.new_id(), version="test")

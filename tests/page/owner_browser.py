@@ -31,7 +31,7 @@ class OwnerBrowser:
     def open(self, path: str) -> None:
         """Go to a screen: "", "requests", "clips", "phones", "settings", "log", …"""
         self.page.evaluate("path => { location.hash = `#/${path}`; }", path)
-        view = path.split("/")[0] or "home"
+        view = path.split("/", maxsplit=1)[0] or "home"
         self.page.locator(f"main[data-view={view}]").wait_for()
 
     def open_request(self, request: str) -> None:

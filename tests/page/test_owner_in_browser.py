@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from agent.core import ids, seal, strict_json
+from agent.core import ids, seal
 from agent.core.encoding import unb64
-from tests.fakes.page_world import Agency, now_ms, request_payload, sign_request
+from tests.fakes.page_world import now_ms, request_payload
 from tests.page.owner_browser import OwnerBrowser
 
 if TYPE_CHECKING:

@@ -45,17 +45,25 @@ export async function openSession() {
 
 let opening = null;
 
-/** Run `call`; when the session is over, open one and run it once more. */
+let isOpen = false; // as far as this page knows; a session ends at the doorbell
+
+async function withOneSession() {
+  opening ??= openSession().finally(() => {
+    opening = null;
+  });
+  await opening;
+  isOpen = true;
+}
+
+/** Run `call`; when there is no session or it is over, open one and run it once more. */
 async function withSession(call) {
+  if (!isOpen) await withOneSession();
   try {
     return await call();
   } catch (error) {
     if (error.code !== "NO_SESSION") throw error;
   }
-  opening ??= openSession().finally(() => {
-    opening = null;
-  });
-  await opening;
+  await withOneSession();
   return call();
 }
 

@@ -48,7 +48,11 @@ const context = {
   /** `{sent, total}` of uploads. */
   progress: new Map(),
   go: (path) => { location.hash = `#/${path}`; },
-  redraw: () => draw(),
+  /** Draw the screen anew; `toTop` when what matters now stands at its top. */
+  redraw: async ({ toTop = false } = {}) => {
+    await draw();
+    if (toTop) scrollTo(0, 0);
+  },
   /** Fresh status of the doorbell. */
   async refresh() {
     context.status = await get("/api/status");
@@ -103,6 +107,8 @@ async function draw() {
   main.dataset.view = name || "home";
 }
 
+let wasOnline = false;
+
 function onEvent(name, data) {
   if (name === "state") {
     if (Number.isInteger(data.seconds)) context.deadlines.set(data.id, performance.now() + data.seconds * 1000);
@@ -110,6 +116,12 @@ function onEvent(name, data) {
   }
   if (name === "progress") context.progress.set(data.id, data);
   document.body.classList.toggle("offline", name === "offline");
+  if (name === "online" && wasOnline) {
+    // What happened while the line was down was not heard.
+    if (current.onReconnect) current.onReconnect();
+    else draw();
+  }
+  if (name === "online") wasOnline = true;
   current.onEvent?.(name, data);
 }
 

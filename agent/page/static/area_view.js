@@ -4,7 +4,7 @@ import { s } from "./dom.js";
 import { areaM2, contains, toMetres } from "./geo.js";
 
 const SIZE = 160;
-const MARGIN = 16;
+const MARGIN = 22;
 
 /** "about 300 m by 300 m (0.09 km²); your camera is inside it". */
 export function areaSentence(points, camera) {
@@ -36,6 +36,6 @@ export function areaDrawing(points, camera) {
     { class: "area", viewBox: `0 0 ${SIZE} ${SIZE}`, role: "img", "aria-label": "Outline of the area with your camera as a dot" },
     s("polygon", { points: outline }),
     s("circle", { cx: cx.toFixed(1), cy: cy.toFixed(1), r: 5 }),
-    s("path", { class: "north", d: `M${SIZE - 12} 22V8m-4 5 4-5 4 5` }),
+    s("path", { class: "north", d: `M${SIZE - 11} 20V6m-4 5 4-5 4 5` }),
   );
 }

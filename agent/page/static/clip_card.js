@@ -58,13 +58,13 @@ export function player(me, rows, label) {
 
 const unsure = (rows) => rows.some((row) => row.clock !== "synced");
 
-/** Heading and facts of a clip. */
+/** Heading and facts of a clip; `trigger` where the list already stands under its day. */
 function facts(clip, trigger) {
   const parts = plural(clip.rows.length, "part");
-  const why = trigger ? `${triggerWords(trigger)} · ` : "";
+  const first = trigger ? triggerWords(trigger) : day(clip.start_ms);
   return [
     h("h3", {}, `${clock(clip.start_ms, true)} to ${clock(clip.end_ms, true)}`),
-    h("p", { class: "small" }, `${day(clip.start_ms)} · ${why}${duration(clip.end_ms - clip.start_ms)} · ${parts}`),
+    h("p", { class: "small" }, `${first} · ${duration(clip.end_ms - clip.start_ms)} · ${parts}`),
     unsure(clip.rows) ? h("p", { class: "small warn-text" }, "The doorbell was not sure of the time then.") : null,
   ].filter(Boolean);
 }

@@ -1,9 +1,10 @@
 // Choosing and answering: nothing is chosen beforehand, and a yes says in full what leaves the house.
 
-import { getAll, post } from "../api.js";
+import { get, getAll, post } from "../api.js";
 import { choosableClip, groupClips } from "../clip_card.js";
 import { makeDecline, makeShare } from "../consent.js";
 import { ask, card, h, notice, say } from "../dom.js";
+import { Refused } from "../refused.js";
 import { recall, remember } from "../store.js";
 import { isText } from "../text_rules.js";
 import { amount, duration, explain, plural, span } from "../words.js";
@@ -61,7 +62,7 @@ function statement(rows, answer, contact, button) {
       {},
       h("li", {}, "Goes to ", h("strong", {}, answer.agency.name), " and no one else. Only they can open it."),
       h("li", {}, `What leaves: these ${plural(rows.length, "part")} (${amount(size)}) with their exact times, and a signed note that you agreed.`),
-      h("li", {}, fields.length ? `Your ${fields.join(", ")} too.` : "No name, phone number or address of yours."),
+      h("li", {}, fields.length ? `For contact: ${fields.join(", ")}, as you filled in.` : "No name, phone number or address of yours."),
       h("li", {}, "Nothing else: no other video, no sound, no live view."),
       h("li", {}, button ? "Next, press the button inside your home. Then you have a moment to stop it." : "Before it is sent you have a moment to stop it."),
       h("li", {}, "Once it has arrived you can't take it back. They may keep it and use it as evidence."),
@@ -69,15 +70,29 @@ function statement(rows, answer, contact, button) {
   );
 }
 
-/** Send a decision, remember it, and show where the request stands now. */
-async function deliver(context, id, made, rows) {
-  const { state } = await post(`/api/requests/${id}/decision`, { envelope: made.envelope });
+/** Send a decision and remember it. */
+async function deliver(id, made, rows) {
+  await post(`/api/requests/${id}/decision`, { envelope: made.envelope });
   const kept = rows.map(({ id: segment, start_ms, end_ms, clip }) => ({ id: segment, start_ms, end_ms, clip }));
   await remember("decisions", id, { consent: made.value.id, decision: made.value.decision, at: made.value.at, rows: kept });
-  return state;
 }
 
-async function sayNo({ context, checked, answer }) {
+/** Run `decide(nonce)`; a nonce that ran out while the page lay open is replaced once. */
+async function withNonce(parts, decide) {
+  const { answer, checked } = parts;
+  try {
+    return await decide(answer.nonce);
+  } catch (error) {
+    if (error.code !== "C_NONCE") throw error;
+  }
+  const fresh = await get(`/api/requests/${checked.payload.id}`);
+  if (fresh.sha256 !== checked.sha256) throw new Refused("C_STALE");
+  answer.nonce = fresh.nonce;
+  return decide(fresh.nonce);
+}
+
+async function sayNo(parts) {
+  const { context, checked } = parts;
   const { me } = context;
   const gone = await ask({
     title: "Say no?",
@@ -85,15 +100,16 @@ async function sayNo({ context, checked, answer }) {
     yes: "No, do not share",
     kind: "danger",
     explain,
-    run: async () => deliver(context, checked.payload.id, await makeDecline({ me, checked, nonce: answer.nonce }), []),
+    run: () => withNonce(parts, async (nonce) => deliver(checked.payload.id, await makeDecline({ me, checked, nonce }), [])),
   });
   if (gone) {
     say("You said no. Nothing was sent.");
-    context.redraw();
+    context.redraw({ toTop: true });
   }
 }
 
-async function sayYes({ context, checked, answer, memory }, rows, contact) {
+async function sayYes(parts, rows, contact) {
+  const { context, checked, answer, memory } = parts;
   const { me, status } = context;
   const before = await recall("decisions", checked.payload.id);
   const prev = answer.state === "DECLINED" && before?.decision === "decline" ? before.consent : null;
@@ -102,15 +118,15 @@ async function sayYes({ context, checked, answer, memory }, rows, contact) {
     body: statement(rows, answer, contact, status.button),
     yes: "Yes, share this",
     explain,
-    run: async (words) => {
+    run: (words) => withNonce(parts, async (nonce) => {
       const onProgress = (done, total) => words(`Sealing ${done} of ${total}…`);
-      const made = await makeShare({ me, checked, nonce: answer.nonce, rows, contact, prev, onProgress });
-      await deliver(context, checked.payload.id, made, rows);
-    },
+      const made = await makeShare({ me, checked, nonce, rows, contact, prev, onProgress });
+      await deliver(checked.payload.id, made, rows);
+    }),
   });
   if (sent) {
     await memory.accept();
-    context.redraw();
+    context.redraw({ toTop: true });
   }
 }
 

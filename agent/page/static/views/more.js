@@ -3,10 +3,10 @@
 import { h, icon } from "../dom.js";
 
 const LINKS = [
-  ["phones", "Phones", "Let a phone in, or put one out", "phone"],
+  ["phones", "Phones", "Add, check or remove a phone", "phone"],
   ["settings", "Settings", "Requests, agencies, alerts, limits", "gear"],
   ["alerts", "Alerts", "What is going on nearby", "bell"],
-  ["log", "Log", "Everything that happened, unforgeable", "list"],
+  ["log", "Log", "Everything that happened, in order", "list"],
 ];
 
 export async function moreView() {

@@ -1,4 +1,4 @@
-// The phones of this home: let one in after comparing six digits, hand older videos on, put one out.
+// The phones of this home: let one in after comparing six digits, hand older videos on, remove one.
 
 import { act, handOn, keysOf } from "../action.js";
 import { get } from "../api.js";
@@ -62,9 +62,9 @@ async function giveOlder(row) {
 
 async function unpair(context, row, isMe) {
   const done = await ask({
-    title: isMe ? "Put out this phone?" : `Put ${nameOf(row)} out?`,
+    title: isMe ? "Remove this phone?" : `Remove ${nameOf(row)}?`,
     body: h("p", {}, "It no longer sees anything new and can't share. What it has watched it has watched."),
-    yes: "Put it out",
+    yes: "Remove it",
     kind: "danger",
     explain,
     run: () => act("unpair", { phone: row.phone }),
@@ -78,9 +78,9 @@ async function phoneCard(context, row, mayAct) {
   const keys = await keysOf(row);
   const digits = await sixDigits(keys.signPub, keys.openPub);
   const buttons = [];
-  if (mayAct && waits) buttons.push(h("button", { type: "button", class: "primary", onclick: () => admit(context, row) }, "Let it in…"));
+  if (mayAct && waits) buttons.push(h("button", { type: "button", class: "primary", onclick: () => admit(context, row) }, "Let in…"));
   if (mayAct && !waits && !isMe) buttons.push(h("button", { type: "button", class: "secondary", onclick: () => giveOlder(row) }, "Give older videos…"));
-  if (mayAct) buttons.push(h("button", { type: "button", class: "quiet danger-text", onclick: () => unpair(context, row, isMe) }, "Put out…"));
+  if (mayAct) buttons.push(h("button", { type: "button", class: "quiet danger-text", onclick: () => unpair(context, row, isMe) }, "Remove…"));
   return h(
     "article",
     { class: `card phone-card ${waits ? "waiting" : ""}`, "data-phone": row.phone },

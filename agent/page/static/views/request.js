@@ -11,7 +11,11 @@ import { distrust, incident, moment, span, stateWords, utcSpan, zoneName } from 
 import { deciding } from "./decide.js";
 import { standing } from "./standing.js";
 
-const ANSWERABLE = new Set(["PENDING", "DECLINED"]);
+/** A no may be replaced only by the phone that said it (protocol section 11). */
+async function mayAnswer(id, state) {
+  if (state === "PENDING") return true;
+  return state === "DECLINED" && (await recall("decisions", id))?.decision === "decline";
+}
 
 /** The answer of the doorbell, verified: `{checked, answer}`. */
 async function verified(id) {
@@ -36,7 +40,7 @@ async function keyMemory(agency) {
 function facts(checked, answer, camera) {
   const { payload } = checked;
   const { agency } = answer;
-  const row = (term, ...words) => [h("dt", {}, term), h("dd", {}, ...words)];
+  const row = (term, ...words) => h("div", {}, h("dt", {}, term), h("dd", {}, ...words));
   const [from, to] = [payload.from * 1000, payload.to * 1000];
   return h(
     "dl",
@@ -91,22 +95,26 @@ export async function requestView(context, id) {
   const { checked, answer } = found;
   const memory = await keyMemory(answer.agency);
   const [words, kind] = stateWords(answer.state);
-  const part = ANSWERABLE.has(answer.state)
+  const part = (await mayAnswer(id, answer.state))
     ? await deciding({ context, checked, answer, memory })
     : await standing({ context, checked, answer });
   return {
     title: "Request",
     back: "requests",
     nodes: [
-      answer.state === "PENDING" ? null : h("p", { class: `banner state ${kind}` }, words),
+      answer.state === "DECLINED" ? h("p", { class: `state ${kind}` }, words) : null,
       part.first,
       asker(answer, memory),
       card(null, facts(checked, answer, context.status.camera)),
       part.nodes,
     ],
     leave: part.leave,
+    onReconnect: async () => {
+      const row = (await get("/api/requests")).find((one) => one.id === id);
+      if (row && row.state !== answer.state) context.redraw({ toTop: true });
+    },
     onEvent: (name, data) => {
-      if (name === "state" && data.id === id && data.state !== answer.state) context.redraw();
+      if (name === "state" && data.id === id && data.state !== answer.state) context.redraw({ toTop: true });
       else part.onEvent?.(name, data);
     },
   };

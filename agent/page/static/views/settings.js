@@ -112,7 +112,7 @@ export async function settingsView(context) {
         toggle("Agencies may ask me", "Off: no request reaches you, and nobody can tell.", status.requests_enabled, (on) => ({ requests_enabled: on }), { confirm: TURN_ON }),
       ),
       card("Who may ask", h("p", { class: "small" }, "Switch one off and its requests are no longer shown. It is not told."), mutes(agencies, set.muted_agencies ?? [])),
-      card("Narrower limits", h("p", { class: "small" }, "Requests beyond these are dropped. You can only make them narrower than the law of the system."), LIMITS.map(([label, name, options]) => choice(label, name, options, set[name]))),
+      card("Narrower limits", h("p", { class: "small" }, "Requests beyond these are dropped. They can only be narrower than what is allowed anyway."), LIMITS.map(([label, name, options]) => choice(label, name, options, set[name]))),
       card("Alerts", toggle("Show alerts", "Messages about what happens near you. They never ask for video.", set.alerts ?? true, (on) => ({ alerts: on }))),
       card("Quiet hours", quietHours(set.quiet_hours ?? null)),
     ],

@@ -14,7 +14,7 @@ function stopButton(context, id) {
     async () => {
       await post(`/api/requests/${id}/stop`, {});
       say("Stopped.");
-      context.redraw();
+      context.redraw({ toTop: true });
     },
     explain,
   );
@@ -102,6 +102,7 @@ function uploading(context, id) {
 }
 
 const ENDS = {
+  DECLINED: ["plain", "Another of your phones said no", "Nothing was sent. Only the phone that said no can change it."],
   HANDED_OVER: ["plain", "Sent", "All parts are there. The doorbell waits for the signed receipt."],
   DELIVERED: ["good", "Delivered", "The receipt came, is signed, and lists exactly what you shared. It is kept in the doorbell's log."],
   UNCONFIRMED: ["warn", "Sent, but no receipt came", "All parts were sent, but within three days nobody confirmed them. Call the agency if it matters to you."],
