@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.consent.consent_form import MAX_CONTACT_BYTES, Channel
+from agent.consent.consent_form import Channel
 from agent.consent.consents import Consent, add_press, check_consent, recall_consent
 from agent.consent.decision_facts import DecisionFacts, RecheckError, StandingDecline
 from agent.consent.phones import Phone, PhoneState
@@ -87,7 +87,7 @@ def test_checking_changes_nothing() -> None:
         {"ep": 1},
         {"segments": {}},
         {"contact": b64(b"\0" * 47)},
-        {"contact": b64(b"\0" * (MAX_CONTACT_BYTES + 1))},
+        {"contact": b64(b"\0" * 4097)},
         {"approver": "0" * 15},
         {"channel": "PHONE"},
         {"nonce": ""},
@@ -111,7 +111,19 @@ def test_2_a_field_of_the_wrong_form(change: dict[str, Any]) -> None:
     assert code_of(raw, house.facts()) == "E_SCHEMA"
 
 
-@pytest.mark.parametrize("size", [48, MAX_CONTACT_BYTES])
+def test_2_a_decline_carries_not_even_one_segment() -> None:
+    house = House()
+    assert code_of(house.consent(decision="decline", segments=[named(SEGMENTS[0])]), house.facts()) == "E_SCHEMA"
+
+
+def test_2_a_wrap_of_any_bounded_length_has_a_form() -> None:
+    house = House()
+    for size in (0, 63, 65, 1024):
+        wrapped = [named(SEGMENTS[0], wrap=b64(bytes(size)))]
+        assert code_of(house.consent(segments=wrapped), house.facts()) == "C_WRAP"
+
+
+@pytest.mark.parametrize("size", [48, 4096])
 def test_2_the_shortest_and_the_longest_contact(size: int) -> None:
     house = House()
     contact = b"\0" * size

@@ -32,8 +32,12 @@ _BINARY: Final[dict[type[ast.operator], type[ast.operator]]] = {
     ast.BitOr: ast.BitAnd,
 }
 # Calls whose later arguments are words for a person.
-_SAYS: Final = frozenset({"BugError", "TroubleError", "NotYetError", "IllegalTransitionError"})
-_SAYS_AFTER_CODE: Final = frozenset({"RefusedError", "closed", "kind", "NotYetError"})
+_SAYS: Final = frozenset({"BugError", "TroubleError", "IllegalTransitionError"})
+_SAYS_AFTER_CODE: Final = frozenset({"RefusedError", "NotYetError", "kind"})
+# Readers of one field, whose second argument names the field in the message.
+_NAMES_FIELD: Final = frozenset(
+    {"integer", "boolean", "short", "one_of", "id_form", "kid_form", "sha256_form", "agency_form", "octets"}
+)
 
 
 @dataclass(frozen=True)
@@ -80,12 +84,21 @@ def _silent(tree: ast.Module) -> set[int]:
                 hush(item)
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else ""
-            hushed = node.args[1:] if name in _SAYS_AFTER_CODE else node.args if name in _SAYS else []
-            for item in hushed:
+            for item in _words(name, node.args):
                 hush(item)
         if isinstance(node, ast.JoinedStr):
             hush(node)
     return silent
+
+
+def _words(called: str, args: list[ast.expr]) -> list[ast.expr]:
+    if called in _SAYS:
+        return args
+    if called == "closed":
+        return args[3:]
+    if called in _SAYS_AFTER_CODE:
+        return args[1:]
+    return args[1:2] if called in _NAMES_FIELD else []
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
