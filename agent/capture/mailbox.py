@@ -50,23 +50,21 @@ class Mailbox(Generic[Frame]):
         self._frame: tuple[Frame, int] | None = None
         self._packets: list[Packet] = []
         self._frames = self._dropped = 0
-        self._waiting_for_key = True
+        self._waiting_for_key, self._began = True, False
         self._trouble: TroubleError | None = None
         self._closed = False
 
     def put_packet(self, packet: Packet) -> None:
         """Keep a packet for the next letter. Those before the first key frame are dropped without a count."""
         with self._bell:
-            if self._waiting_for_key and not packet.is_keyframe:
-                self._dropped += bool(self._packets or self._dropped)
-                return
             if len(self._packets) >= MOST_PACKETS:
                 self._dropped += len(self._packets)
                 self._packets.clear()
-            self._waiting_for_key = not self._packets and not packet.is_keyframe
-            if self._waiting_for_key:
-                self._dropped += 1
+                self._waiting_for_key = True
+            if self._waiting_for_key and not packet.is_keyframe:
+                self._dropped += self._began
                 return
+            self._waiting_for_key, self._began = False, True
             self._packets.append(packet)
 
     def put_frame(self, frame: Frame, capture_ns: int, *, dropped: int = 0) -> None:

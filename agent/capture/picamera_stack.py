@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ from agent.capture.source import KEY_FRAME_INTERVAL_S, CameraSettings, Luma
 from agent.capture.zones import Zones
 from agent.core.errors import TroubleError
 
+_HARDWARE = Path("/dev/video11")  # where picamera2 expects the encoder of a Pi 4 and older
 _SEMI_PLANAR = ("NV12", "NV21")
 _PLANAR = ("YUV420", "YVU420")
 
@@ -120,6 +122,7 @@ class Picamera2Stack:
 
     picamera2: Any
     encoders: Any
+    platform: Any
     output_class: type[Any]
     stamp_control: Any
 
@@ -143,11 +146,15 @@ class Picamera2Stack:
         camera.pre_callback = None
 
     def make_encoder(self, settings: CameraSettings, on_packet: OnPacket) -> Any:  # noqa: ANN401 - as above
-        """See `Stack`. H264Encoder is the hardware's where there is one, and libx264's elsewhere."""
+        """See `Stack`.
+
+        The hardware's encoder where there is one, and libx264 elsewhere (a Pi 5). picamera2 calls every machine
+        that it doesn't know VC4, so its word is not enough: the device must be there.
+        """
+        has_hardware = self.platform.get_platform() == self.platform.Platform.VC4 and _HARDWARE.exists()
+        make = self.encoders.H264Encoder if has_hardware else self.encoders.LibavH264Encoder
         period = max(1, round(settings.fps * KEY_FRAME_INTERVAL_S))
-        encoder = self.encoders.H264Encoder(
-            bitrate=settings.bitrate, repeat=True, iperiod=period, framerate=settings.fps
-        )
+        encoder = make(bitrate=settings.bitrate, repeat=True, iperiod=period, framerate=settings.fps)
         encoder.output = _output(self.output_class, encoder, on_packet)
         return encoder
 
@@ -178,12 +185,13 @@ def load_stack() -> Picamera2Stack:
     try:
         picamera2 = importlib.import_module("picamera2")
         encoders = importlib.import_module("picamera2.encoders")
+        platform = importlib.import_module("picamera2.platform")
         outputs = importlib.import_module("picamera2.outputs")
         libcamera = importlib.import_module("libcamera")
     except ImportError as exc:
         text = "picamera2 is not installed; apt install python3-picamera2, or choose another [camera] source"
         raise TroubleError("camera-missing", text) from exc
-    return Picamera2Stack(picamera2, encoders, outputs.Output, libcamera.controls.SensorTimestamp)
+    return Picamera2Stack(picamera2, encoders, platform, outputs.Output, libcamera.controls.SensorTimestamp)
 
 
 def _attempt(step: Callable[[], object]) -> None:
