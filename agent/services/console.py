@@ -1,0 +1,185 @@
+"""The owner's part at the console: what `doorbell pair`, `status`, `approve` and their kind ask of the vault.
+
+Whoever has a shell on the device is its owner. Everything that came from outside is printed escaped.
+"""
+
+import argparse
+import datetime as dt
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import segno
+
+from agent.config import Config
+from agent.core.errors import RefusedError, TroubleError
+from agent.services.wire import Args, Link, Message
+
+#: What the codes of protocol sections 10 and 11 mean to a person at the console.
+_REASONS: Final[Mapping[str, str]] = {
+    "NOT_FOUND": "there is no such request: `doorbell requests` lists them",
+    "C_STATE": "the request is not waiting for an answer any more",
+    "C_STALE": "what was asked or recorded has changed: look again and decide again",
+    "C_CLOCK": "the clock is not right yet: wait until the doorbell is online",
+    "C_RATE": "the day's approvals are used up: try again tomorrow",
+    "C_LOCKED": "the console can't open these clips: they were recorded before the last start; use a paired phone",
+}
+#: What a fault means and what to do; the whole list is docs/ref/faults.md.
+_FAULTS: Final[Mapping[str, str]] = {
+    "no-recipient": "nothing is recorded: pair a phone with `doorbell pair`",
+    "one-recipient": "only one key can open your clips: pair a second phone or keep the recovery key safe",
+    "recorder-down": "the recorder is not running",
+    "uplink-down": "the uplink is not running: no requests arrive",
+    "broker-down": "the platform's broker can't be reached: no requests arrive",
+    "broker-refused": "the platform's broker refused this doorbell: check user name, password or certificate",
+    "storage-full": "the card is full: make room or lower [clips] max_bytes",
+    "storage-failed": "the card can't be written: replace it",
+    "clock-unsynced": "the time is not known yet: requests wait until it is",
+    "clock-suspect": "the time jumped by more than a day: confirm it on your phone",
+    "segments-quarantined": "files that nothing explains were moved to quarantine/",
+    "upload-waits": "an upload has to wait: it is tried again by itself",
+}
+
+
+def printable(value: object) -> str:
+    """Return text that can't move the cursor, hide or reorder anything in a terminal."""
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in str(value))
+
+
+def _when(seconds: int, zone: str) -> str:
+    return dt.datetime.fromtimestamp(seconds, ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def _ask(config: Config, verb: str, args: Args | None = None, *, timeout_s: float = 10.0) -> Message:
+    link = Link.connect(config.device.run_dir / "console.sock")
+    try:
+        return link.call(verb, args, timeout_s=timeout_s)
+    except RefusedError as refused:
+        why = _REASONS.get(refused.code, f"refused: {refused} ({refused.code})")
+        raise TroubleError(refused.code, why) from refused
+    finally:
+        link.close()
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, sort_keys=True))
+
+
+def show_link(url: str) -> None:
+    """Print a pairing link with its QR code, if the terminal can show one."""
+    if sys.stdout.isatty():
+        segno.make(url, error="l").terminal(compact=True)
+    print(url)
+
+
+def pair(config: Config, args: argparse.Namespace) -> int:
+    """Open a pairing window and show its link."""
+    answer = _ask(config, "pair").args
+    if args.json:
+        _print_json(answer)
+        return 0
+    show_link(str(answer["url"]))
+    print(f"Open this link on your phone within {answer['expires_s']} seconds. It lets in one phone.")
+    print("Your phone warns once that it does not know this doorbell's certificate: that is expected at home.")
+    return 0
+
+
+def phones(config: Config, args: argparse.Namespace) -> int:
+    """List the paired phones."""
+    rows: Any = _ask(config, "phones").args["body"]
+    if args.json:
+        _print_json(rows)
+        return 0
+    for row in rows:
+        paired = _when(row["paired"], config.device.time_zone)
+        print(f"{row['phone']}  {row['state']:<8}  paired {paired}  {printable(row['name'])}")
+    if not rows:
+        print("No phone is paired. Run `doorbell pair`.")
+    return 0
+
+
+def admit(config: Config, args: argparse.Namespace) -> int:
+    """Let a waiting phone in."""
+    _ask(config, "admit", {"phone": args.phone})
+    print(f"Phone {args.phone} is admitted. New clips are sealed to it too.")
+    return 0
+
+
+def status(config: Config, args: argparse.Namespace) -> int:
+    """Say how the doorbell is."""
+    answer = _ask(config, "status").args
+    body: Any = answer["body"]
+    if args.json:
+        _print_json(body)
+        return 0
+    recorder: Any = answer.get("recorder") or {}
+    print(f"Recording   {'ready' if body['recording'] else 'no'}")
+    if recorder.get("motion"):
+        print(f"Motion      {printable(json.dumps(recorder['motion'], sort_keys=True))}")
+    print(f"Requests    {'on' if body['requests_enabled'] else 'off: no request reaches you'}")
+    if body["withheld"]:
+        print(f"            {body['withheld']} withheld: more than one owner is asked at once")
+    print(f"Clock       {body['clock']}")
+    print(f"Broker      {body['broker']}")
+    directory = body["directory"]
+    print(f"Directory   version {directory['version']}, {'current' if directory['fresh'] else 'out of date'}")
+    storage = body["storage"]
+    print(f"Storage     {storage['bytes'] / 1e6:.1f} of {storage['limit'] / 1e6:.0f} MB")
+    for fault in body["faults"]:
+        print(f"Fault       {fault}: {_FAULTS.get(fault, 'see docs/ref/faults.md')}")
+    return 0
+
+
+def requests(config: Config, args: argparse.Namespace) -> int:
+    """List the requests of the last 30 days."""
+    rows: Any = _ask(config, "requests").args["body"]
+    if args.json:
+        _print_json(rows)
+        return 0
+    for row in rows:
+        print(f"{row['id']}  {row['state']}")
+        print(f"    {printable(row['agency_name'])}, case {printable(row['case'])}, {printable(row['incident'])}")
+        start, end = (_when(row[key], config.device.time_zone) for key in ("from", "to"))
+        print(f"    footage from {start} to {end}: {row['segments']} segments")
+    if not rows:
+        print("No request has reached you.")
+    return 0
+
+
+def _decide(verb: str, said: str) -> Callable[[Config, argparse.Namespace], int]:
+    def command(config: Config, args: argparse.Namespace) -> int:
+        answer: Any = _ask(config, verb, {"id": args.id}, timeout_s=150.0).args
+        state = answer["body"]["state"] if "body" in answer else answer["state"]
+        if args.json:
+            _print_json({"state": state})
+        else:
+            print(said.format(state=state, grace_s=config.consent.grace_s))
+        return 0
+
+    return command
+
+
+approve = _decide(
+    "approve", "Approved. Nothing leaves for {grace_s} seconds; `doorbell stop` or any phone can still stop it."
+)
+decline = _decide("decline", "Declined. Nobody is told.")
+stop = _decide("stop", "Stopped. The request is {state} now.")
+
+
+def log(config: Config, args: argparse.Namespace) -> int:
+    """Print the log, one entry a line, then its latest checkpoint."""
+    after: int | None = None
+    while True:
+        asked: Args = {"limit": 256} if after is None else {"limit": 256, "after": after}
+        body: Any = _ask(config, "log", asked).args["body"]
+        first = 0 if after is None else after + 1
+        for place, entry in enumerate(body["entries"], first):
+            print(printable(entry) if entry is not None else f"{place}: deleted with its clip")
+        after = first + len(body["entries"]) - 1
+        if after + 1 >= body["size"] or not body["entries"]:
+            break
+    if args.checkpoint:
+        print(body["checkpoint"], end="")
+    return 0
