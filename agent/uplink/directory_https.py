@@ -22,6 +22,7 @@ _PATHS: Final = re.compile(
     rf"|targets/regions/{_HASH}[0-9b-hjkmnp-z]{{3}}\.json",
     re.ASCII,
 )
+FETCH_S: Final = 25.0  # the vault waits 30 s
 PEER: Final = Peer("directory", "the directory")
 
 

@@ -135,6 +135,7 @@ class Broker:
                     self._inbox.put(message)
                 answered, held = asked, wanted[1]
                 self._say("up", "")
+                continue  # a wake-up may have been used up while the grant was awaited
             for message in session.step(self._tick_s()):
                 self._inbox.put(message)
 

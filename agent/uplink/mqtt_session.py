@@ -7,6 +7,7 @@ holds it to what the protocol says: PUBACK first, bounded packets, QoS 1 at most
 import os
 import re
 import select
+import socket
 import ssl
 import struct
 import time
@@ -60,6 +61,32 @@ class BrokerSettings:
     client_key: Path | None = field(default=None, repr=False)
 
 
+class _Client(paho.Client):
+    """paho's client on a socket that we make: no proxy, and closed when the handshake fails."""
+
+    def __init__(self, address: BrokerAddress, client_id: str, context: ssl.SSLContext | None) -> None:
+        super().__init__(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=paho.MQTTv5,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        self._broker_address = address
+        self._broker_tls = context
+
+    def _create_socket(self) -> socket.socket:
+        address = self._broker_address
+        tcp = socket.create_connection((address.host, address.port), CONNECT_S)
+        if self._broker_tls is None:
+            return tcp
+        try:
+            return self._broker_tls.wrap_socket(tcp, server_hostname=address.host)
+        except (OSError, ValueError):
+            tcp.close()
+            raise
+
+
 class Session:
     """A connection that `open` makes and that ends with the first error that `step` raises.
 
@@ -79,14 +106,10 @@ class Session:
         self._connected = False
         self._granted = 0
         self._ended: RefusedError | TroubleError | None = None
-        client = self._client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            protocol=paho.MQTTv5,
-            reconnect_on_failure=False,
-            manual_ack=True,
-        )
-        client.connect_timeout = CONNECT_S
+        context = None
+        if settings.address.tls:
+            context = client_context(settings.ca, settings.client_certificate, settings.client_key)
+        client = self._client = _Client(settings.address, client_id, context)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
@@ -95,9 +118,6 @@ class Session:
     def open(self) -> None:
         """Connect, shake hands and wait for CONNACK."""
         client, settings = self._client, self._settings
-        if settings.address.tls:
-            context = client_context(settings.ca, settings.client_certificate, settings.client_key)
-            client.tls_set_context(context)
         if settings.username is not None:
             client.username_pw_set(settings.username, _password(settings.password_file))
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho's own
