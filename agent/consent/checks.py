@@ -17,12 +17,12 @@ from typing import Final
 from agent.consent.directory import Agency, DirectoryView
 from agent.consent.directory_keys import SignKey, find_key
 from agent.consent.limits_of_owner import FLOOR_AREA_M2, OwnerLimits
-from agent.consent.outcome import Counts, FloodCounts, Outcome, Overlaps, Seen
+from agent.consent.outcome import Counts, Outcome, Overlaps, Seen
 from agent.consent.request import Request, parse_request
 from agent.core.envelope import MAX_ENVELOPE_BYTES, Envelope, Signature, pae, parse_envelope, payload_type
 from agent.core.errors import RefusedError
 from agent.core.geo import Point, area_m2, contains
-from agent.core.ids import Id, Sha256, sha256_hex
+from agent.core.ids import Sha256, sha256_hex
 
 REQUEST_TYPE: Final = payload_type("request")
 MAX_AHEAD_S: Final = 300  # check 10: how far iat may be ahead of our clock
@@ -32,34 +32,24 @@ MAX_PENDING: Final = 20  # check 15
 MAX_PASSED_IN_24_H: Final = 50  # check 15
 
 MS: Final = 1_000  # milliseconds in a second
-NOTHING_ALLOWED: Final = OwnerLimits(enabled=False)
-
-
-def _never_seen(_: Id) -> Sha256 | None:
-    return None
-
-
-def _nothing_overlaps(_from_ms: int, _to_ms: int) -> bool:
-    return False
-
-
-def _flooded(_: Request) -> FloodCounts:
-    return FloodCounts(MAX_OPEN_OF_AGENCY, MAX_OF_CASE_IN_30_DAYS, MAX_PENDING, MAX_PASSED_IN_24_H)
 
 
 @dataclass(slots=True)
 class _Message:
-    """One message on its way through the checks: what is known first, then what each check found out."""
+    """One message on its way through the checks.
 
-    raw: bytes = b""
-    view: DirectoryView | None = None
-    now_s: int = 0
-    trusted: bool = False
-    seen: Seen = _never_seen
-    owner: OwnerLimits = NOTHING_ALLOWED
-    camera: Point = (0, 0)
-    overlaps: Overlaps = _nothing_overlaps
-    counts: Counts = _flooded
+    First what is known, of which each use sets what its checks ask for; then what each check found out.
+    """
+
+    raw: bytes = field(init=False)
+    view: DirectoryView | None = field(init=False)
+    now_s: int = field(init=False)
+    trusted: bool = field(init=False)
+    owner: OwnerLimits = field(init=False)
+    seen: Seen = field(init=False)
+    camera: Point = field(init=False)
+    overlaps: Overlaps = field(init=False)
+    counts: Counts = field(init=False)
 
     envelope: Envelope = field(init=False)  # by 2
     signed: bytes = field(init=False)  # by 4
@@ -267,7 +257,8 @@ def check_request(
         overlaps: says whether a segment overlaps [from_ms, to_ms), by mapped UTC.
         counts: gives the figures of check 15 for a request, without it; asked only after 12-14 passed.
     """
-    message = _Message(raw, view, now_s, trusted, seen, owner, camera, overlaps, counts)
+    message = _arrived(raw, view=view, now_s=now_s, trusted=trusted, owner=owner)
+    message.seen, message.camera, message.overlaps, message.counts = seen, camera, overlaps, counts
     return _run(message, ON_ARRIVAL + ON_MATCH)
 
 
@@ -281,15 +272,18 @@ def check_arrival(
     owner: OwnerLimits,
 ) -> Outcome:
     """Run checks 1-11, all that don't depend on what the camera has; arguments as of `check_request`."""
-    return _run(_Message(raw, view, now_s, trusted, seen, owner), ON_ARRIVAL)
+    message = _arrived(raw, view=view, now_s=now_s, trusted=trusted, owner=owner)
+    message.seen = seen
+    return _run(message, ON_ARRIVAL)
 
 
 def check_match(
     request: Request, *, owner: OwnerLimits, camera: Point, overlaps: Overlaps, counts: Counts
 ) -> Outcome:
     """Run checks 12-15 on a request that passed 1-11, then or earlier; arguments as of `check_request`."""
-    message = _Message(owner=owner, camera=camera, overlaps=overlaps, counts=counts)
-    message.request = request
+    message = _Message()
+    message.request, message.owner = request, owner
+    message.camera, message.overlaps, message.counts = camera, overlaps, counts
     return _run(message, ON_MATCH)
 
 
@@ -307,7 +301,8 @@ def check_again(
     The envelope is the one that was stored on arrival; its signatures are verified anew under the directory of
     now. A dispatch key that is no longer listed was revoked: E_KEY. E cancels the request, D waits.
     """
-    outcome = _run(_Message(raw, view, now_s, trusted, owner=owner), BEFORE_UPLOAD if uploading else AT_SHARE)
+    message = _arrived(raw, view=view, now_s=now_s, trusted=trusted, owner=owner)
+    outcome = _run(message, BEFORE_UPLOAD if uploading else AT_SHARE)
     if outcome.needs_dispatch and view is not None:
         return replace(outcome, code="E_KEY", why="the dispatch key is no longer listed", needs_dispatch=False)
     return outcome
@@ -325,6 +320,13 @@ def check_times(iat_s: int, exp_s: int, *, now_s: int, trusted: bool) -> None:
         raise RefusedError("E_EXPIRED", "it has expired")
     if iat_s > now_s + MAX_AHEAD_S:
         raise RefusedError("E_FUTURE", "it was issued in the future")
+
+
+def _arrived(raw: bytes, *, view: DirectoryView | None, now_s: int, trusted: bool, owner: OwnerLimits) -> _Message:
+    message = _Message()
+    message.raw, message.view, message.owner = raw, view, owner
+    message.now_s, message.trusted = now_s, trusted
+    return message
 
 
 def _run(message: _Message, numbers: Iterable[int]) -> Outcome:

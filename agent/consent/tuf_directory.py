@@ -229,7 +229,7 @@ class TufDirectory:
         """Return the delegated metadata on the way to a target that was found, as python-tuf walked it."""
         files: dict[str, bytes] = {}
         waiting, visited = [Targets.type], set[str]()
-        while waiting:
+        while True:  # the target was found, so the walk ends at it
             role = waiting.pop()
             if role in visited:
                 continue
