@@ -170,9 +170,13 @@ def _request(row: tuple[object, ...]) -> RequestRow:
 
 
 def put_request(tx: sqlite3.Connection, row: RequestRow) -> None:
-    """Hold a request; of QUIET ones only the newest `MAX_QUIET` stay."""
+    """Hold a request."""
     values = tuple(getattr(row, name) for name in RequestRow.__dataclass_fields__)
     tx.execute(f"INSERT INTO requests ({_REQUEST}) VALUES (?{', ?' * (len(values) - 1)})", values)  # noqa: S608 - constants
+
+
+def trim_quiet(tx: sqlite3.Connection) -> None:
+    """Let only the newest `MAX_QUIET` of the QUIET requests stay."""
     tx.execute(
         "DELETE FROM requests WHERE state = 'QUIET' AND id NOT IN"
         " (SELECT id FROM requests WHERE state = 'QUIET' ORDER BY received_ms DESC, id LIMIT ?)",

@@ -26,6 +26,7 @@ FIRST_WAIT_S: Final = 0.5
 LONGEST_WAIT_S: Final = 30.0
 HEALTHY_S: Final = 30.0
 STOP_S: Final = 20.0
+VAULT_S: Final = 10.0
 POLL_S: Final = 0.2
 WRONG_CONFIG: Final = 2
 
@@ -45,8 +46,9 @@ class Child:
 class Supervisor:
     """Keeps the four processes running until it is told to stop."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, vault_socket: Path) -> None:
         self._config = config
+        self._vault_socket = vault_socket
         self._children = [Child(name) for name in ORDER]
         self._told = False
 
@@ -72,7 +74,7 @@ class Supervisor:
     def _look_after(self, child: Child) -> int:
         now_s = time.monotonic()
         if child.process is None:
-            if now_s >= child.again_s:
+            if now_s >= child.again_s and self._may_start(child, now_s):
                 self._start(child)
             return 0
         code = child.process.poll()
@@ -88,6 +90,13 @@ class Supervisor:
         log.warning("%s ended (%s); starting it again in %.1f s", child.name, _how(code), child.wait_s)
         child.wait_s = min(child.wait_s * 2, LONGEST_WAIT_S)
         return 0
+
+    def _may_start(self, child: Child, now_s: float) -> bool:
+        """Let the others wait for the vault's sockets at first; without one they would only try again."""
+        vault = self._children[0]
+        if child is vault or child.ends > 0:
+            return True
+        return vault.started_s > 0 and (self._vault_socket.exists() or now_s - vault.started_s > VAULT_S)
 
     def _start(self, child: Child) -> None:
         environment = {**os.environ, VARIABLE: str(os.getpid())}
@@ -122,4 +131,4 @@ def main(config: Config) -> int:
         TroubleError: not-initialised.
     """
     load_keys(config.device.state_dir / "vault" / "keys")  # says "run doorbell init" once, not four times
-    return Supervisor(config.path).run()
+    return Supervisor(config.path.absolute(), config.device.run_dir / "console.sock").run()

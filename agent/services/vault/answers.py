@@ -10,6 +10,7 @@ from agent.core.encoding import b64
 from agent.core.ids import Kid
 from agent.core.strict_json import Json, parse
 from agent.services.vault.arrivals_desk import ArrivalsDesk
+from agent.services.vault.decisions_desk import DecisionsDesk
 from agent.services.vault.directory_desk import DirectoryDesk
 from agent.services.vault.house import House
 from agent.services.vault.recorder_desk import RecorderDesk
@@ -29,6 +30,7 @@ class Answers:
         store: StoreDesk,
         directory: DirectoryDesk,
         requests: RequestsDesk,
+        decisions: DecisionsDesk,
         uplink: UplinkDesk,
         arrivals: ArrivalsDesk,
         recorder: RecorderDesk,
@@ -38,6 +40,7 @@ class Answers:
         self._store = store
         self._directory = directory
         self._requests = requests
+        self._decisions = decisions
         self._uplink = uplink
         self._arrivals = arrivals
         self._recorder = recorder
@@ -105,7 +108,7 @@ class Answers:
             kept = ledger.consent(self._tx, row.consent)
             if kept is not None:
                 extra["declined"] = {"id": kept.id, "approver": kept.approver}
-        seconds = self._requests.seconds_left(row)
+        seconds = self._decisions.seconds_left(row)
         if seconds is not None:
             extra["seconds"] = seconds
         return extra

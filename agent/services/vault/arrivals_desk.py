@@ -95,21 +95,27 @@ class ArrivalsDesk:
             self._not_passed(outcome, "req", raw)
             return
         request = outcome.request
+        match = self._match(request)
+        held, passed = match.code == "OK" or match.code.startswith("I_"), match.code == "OK"
         with self._house.db.transaction() as tx:
             if not ledger.remember(tx, request.id, outcome.payload_sha256, request.exp_s):
                 self._house.rejected["E_FLOOD"] += 1
                 return
             if ledger.take_cancel(tx, request.id, request.agency):
                 return  # it was cancelled before it came
-        match = self._match(request)
-        if match.code == "OK" or match.code.startswith("I_"):
-            view = self._directory.view
-            agency = None if view is None else view.agencies.get(request.agency)
-            name = request.agency if agency is None else agency.name
-            self._requests.admit(raw, request, outcome.payload_sha256, name, passed=match.code == "OK")
+            if held:
+                name = self._agency_name(request.agency)
+                row = self._requests.admit(tx, raw, request, agency_name=name, passed=passed)
+        if held:
+            self._requests.admitted(row, passed=passed)
         else:
             self._house.rejected[match.code] += 1
             self.withheld += match.code == "E_FLOOD"
+
+    def _agency_name(self, agency_id: str) -> str:
+        view = self._directory.view
+        agency = None if view is None else view.agencies.get(agency_id)
+        return agency_id if agency is None else agency.name
 
     def _match(self, request: Request) -> Outcome:
         return check_match(
@@ -173,6 +179,10 @@ class ArrivalsDesk:
         except RefusedError as refused:
             if refused.code.startswith("E_"):
                 self._house.rejected[refused.code] += 1
+            elif self._waiting:  # its agency may be one that is being looked up: check it again then
+                for messages in self._waiting.values():
+                    if len(messages) < MAX_WAITING:
+                        messages.append(("can", raw))
             return
         row = ledger.request(self._tx, cancel.id)
         if row is not None:

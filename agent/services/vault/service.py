@@ -27,6 +27,7 @@ from agent.services.unix_server import Server
 from agent.services.vault.answers import Answers
 from agent.services.vault.arrivals_desk import ArrivalsDesk
 from agent.services.vault.database import Database
+from agent.services.vault.decisions_desk import DecisionsDesk
 from agent.services.vault.directory_desk import DirectoryDesk
 from agent.services.vault.house import House
 from agent.services.vault.keys import VaultKeys, load_keys
@@ -63,11 +64,19 @@ class Vault:
         directory = TufDirectory(state / "vault" / "directory", read_root(config.platform.root))
         self.directory = DirectoryDesk(house, directory, self.uplink.fetch)
         self.requests = RequestsDesk(house, self.store, self.directory)
-        self.uploads = UploadsDesk(house, self.store, self.directory, self.requests, self.uplink)
+        self.decisions = DecisionsDesk(house, self.store, self.directory, self.requests)
+        self.uploads = UploadsDesk(house, self.store, self.directory, self.requests, self.decisions, self.uplink)
         self.arrivals = ArrivalsDesk(house, self.store, self.directory, self.requests, self.uplink)
         self.time = TimeDesk(house, self.phones.write_recipients, self._time_arrived)
         self.answers = Answers(
-            house, self.store, self.directory, self.requests, self.uplink, self.arrivals, self.recorder
+            house,
+            self.store,
+            self.directory,
+            self.requests,
+            self.decisions,
+            self.uplink,
+            self.arrivals,
+            self.recorder,
         )
         self._contacts: list[GpioContact] = []
         self._lamp: GpioLamp | None = None
@@ -112,10 +121,10 @@ class Vault:
         if self._lamp is not None:
             local = dt.datetime.fromtimestamp(self.house.now().utc_s, ZoneInfo(self.house.config.device.time_zone))
             minute = local.hour * 60 + local.minute
-            self._lamp.show(self.requests.lamp(is_pairing=self.phones.is_pairing, minute_of_day=minute))
+            self._lamp.show(self.decisions.lamp(is_pairing=self.phones.is_pairing, minute_of_day=minute))
 
     def _gesture(self, gesture: Gesture) -> None:
-        if self.requests.gesture(gesture):
+        if self.decisions.gesture(gesture):
             self.phones.open_window()
         self._show_lamp("", {}, None)
 
@@ -152,6 +161,7 @@ class Vault:
         self.phones.write_recipients()
         self.directory.start()
         self.time.start()
+        self.decisions.start()
         self.requests.start()
         self.arrivals.start()
         self.arrivals.match_again()
@@ -161,7 +171,7 @@ class Vault:
 
     def _peers(self) -> list[Peer]:
         house, answers = self.house, self.answers
-        page = PageVerbs(house, answers, self.phones, self.requests, self.store, self.directory)
+        page = PageVerbs(house, answers, self.phones, self.decisions, self.store, self.directory)
         pages = _Pages(house)
         return [
             Peer(
@@ -177,7 +187,7 @@ class Vault:
                 self.uplink.detached,
             ),
             Peer("page", page.table(), pages.attach, pages.detached),
-            Peer("console", ConsoleVerbs(house, answers, self.phones, self.requests, self.recorder).table()),
+            Peer("console", ConsoleVerbs(house, answers, self.phones, self.decisions, self.recorder).table()),
         ]
 
     def _log_boot(self) -> None:

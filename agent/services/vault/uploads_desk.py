@@ -25,6 +25,7 @@ from agent.core.envelope import MAX_SUBMISSION_BYTES, parse_envelope, sign
 from agent.core.errors import BugError, DoorbellError, RefusedError, TroubleError
 from agent.core.ids import Id, Sha256, sha256_hex
 from agent.core.jitter import full_jitter_s
+from agent.services.vault.decisions_desk import DecisionsDesk
 from agent.services.vault.directory_desk import DirectoryDesk
 from agent.services.vault.house import House
 from agent.services.vault.requests_desk import RequestsDesk
@@ -53,17 +54,25 @@ class UploadsDesk:
         store: opens segments.
         directory: is refreshed before an attempt.
         requests: holds the states.
+        decisions: releases what may leave.
         uplink: does the sending.
     """
 
     def __init__(
-        self, house: House, store: StoreDesk, directory: DirectoryDesk, requests: RequestsDesk, uplink: UplinkDesk
+        self,
+        house: House,
+        store: StoreDesk,
+        directory: DirectoryDesk,
+        requests: RequestsDesk,
+        decisions: DecisionsDesk,
+        uplink: UplinkDesk,
     ) -> None:
         self._house = house
         self._tx = house.db.tx
         self._store = store
         self._directory = directory
         self._requests = requests
+        self._decisions = decisions
         self._uplink = uplink
         self._jobs: dict[Id, _Job] = {}
 
@@ -99,12 +108,12 @@ class UploadsDesk:
             if row.state is State.HANDED_OVER:
                 self._submit(row)
             else:
-                self._upload_next(row, self._requests.release(row))
+                self._upload_next(row, self._decisions.release(row))
         except NotYetError as wait:
             self._later(request_id, wait)
         except RefusedError as refused:
             self._jobs.pop(request_id, None)
-            self._requests.give_up(row, refused)
+            self._decisions.give_up(row, refused)
         except TroubleError as trouble:
             self._later(request_id, trouble)
 
@@ -192,7 +201,7 @@ class UploadsDesk:
             return
         complete = {one for one, (_, whole) in ledger.uploads(self._tx, row.id).items() if whole}
         try:
-            grants = self._requests.standing_consent(row).form.grants
+            grants = self._decisions.standing_consent(row).form.grants
         except RefusedError:
             return
         sizes = {grant.segment.id: grant.segment.size_bytes for grant in grants}

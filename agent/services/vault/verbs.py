@@ -18,11 +18,11 @@ from agent.core.strict_json import Json
 from agent.services.vault.answers import Answers
 from agent.services.vault.arrivals_desk import ArrivalsDesk
 from agent.services.vault.certificates import certify_page
+from agent.services.vault.decisions_desk import Answer, DecisionsDesk
 from agent.services.vault.directory_desk import DirectoryDesk
 from agent.services.vault.house import House
 from agent.services.vault.phones_desk import PhonesDesk
 from agent.services.vault.recorder_desk import RecorderDesk
-from agent.services.vault.requests_desk import Answer, RequestsDesk
 from agent.services.vault.store_desk import StoreDesk
 from agent.services.vault.uplink_desk import UplinkDesk
 from agent.services.vault.uploads_desk import UploadsDesk
@@ -123,12 +123,12 @@ class ConsoleVerbs:
     """What the command line on the device may ask: whoever has a shell here is the owner."""
 
     def __init__(
-        self, house: House, answers: Answers, phones: PhonesDesk, requests: RequestsDesk, recorder: RecorderDesk
+        self, house: House, answers: Answers, phones: PhonesDesk, decisions: DecisionsDesk, recorder: RecorderDesk
     ) -> None:
         self._house = house
         self._answers = answers
         self._phones = phones
-        self._requests = requests
+        self._decisions = decisions
         self._recorder = recorder
 
     def table(self) -> Table:
@@ -142,7 +142,7 @@ class ConsoleVerbs:
             "requests": lambda _: body(self._answers.requests()),
             "approve": self._approve,
             "decline": self._decline,
-            "stop": lambda request: Message({"state": self._requests.stop(request.message.args.get("id")).value}),
+            "stop": lambda request: Message({"state": self._decisions.stop(request.message.args.get("id")).value}),
             "log": self._log,
             "settings": self._settings,
         }
@@ -164,11 +164,11 @@ class ConsoleVerbs:
             raise RefusedError("E_SCHEMA", "segments: a list of ids")
         picked = None if chosen is None else [Id(str(one)) for one in chosen]
         asked, answer = request.message.args.get("id"), answer_with_state(request)
-        self._requests.decide_here(asked, Decision.SHARE, Channel.CONSOLE, picked, answer)
+        self._decisions.decide_here(asked, Decision.SHARE, Channel.CONSOLE, picked, answer)
 
     def _decline(self, request: Request) -> None:
         asked, answer = request.message.args.get("id"), answer_with_state(request)
-        self._requests.decide_here(asked, Decision.DECLINE, Channel.CONSOLE, None, answer)
+        self._decisions.decide_here(asked, Decision.DECLINE, Channel.CONSOLE, None, answer)
 
     def _log(self, request: Request) -> Message:
         args = request.message.args
@@ -188,14 +188,14 @@ class PageVerbs:
         house: House,
         answers: Answers,
         phones: PhonesDesk,
-        requests: RequestsDesk,
+        decisions: DecisionsDesk,
         store: StoreDesk,
         directory: DirectoryDesk,
     ) -> None:
         self._house = house
         self._answers = answers
         self._phones = phones
-        self._requests = requests
+        self._decisions = decisions
         self._store = store
         self._directory = directory
 
@@ -251,10 +251,10 @@ class PageVerbs:
 
     def _decision(self, request: Request, _: PhoneRow) -> None:
         asked, raw = request.message.args.get("id"), request.message.blob or b""
-        self._requests.decide(asked, raw, answer_with_state(request))
+        self._decisions.decide(asked, raw, answer_with_state(request))
 
     def _stop(self, request: Request, _: PhoneRow) -> Message:
-        return body({"state": self._requests.stop(request.message.args.get("id")).value})
+        return body({"state": self._decisions.stop(request.message.args.get("id")).value})
 
     def _segment(self, request: Request, phone: PhoneRow) -> Message:
         _admitted(phone)
@@ -295,7 +295,7 @@ class PageVerbs:
         return body({"nonce": self._house.nonces.issue(phone.kid, None, self._house.now().boot_ns)})
 
     def _subscribe(self, request: Request, phone: PhoneRow) -> Message:
-        self._house.loop.post(self._requests.tell_waiting)
+        self._house.loop.post(self._decisions.tell_waiting)
         del request
         return Message({"phone": phone.kid})
 
