@@ -163,7 +163,7 @@ def step_5_state(facts: DecisionFacts, *, shares: bool, approver: Kid, prev: Id 
     Raises:
         RefusedError: C_STATE; as `RecheckError` where the re-check gave an E result.
     """
-    standing = facts.declined if shares and facts.state is State.DECLINED else None
+    standing = facts.declined if facts.state is State.DECLINED else None
     decidable = facts.state in DECLINABLE
     if shares:
         own = standing is not None and standing.approver == approver

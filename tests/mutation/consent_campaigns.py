@@ -16,7 +16,14 @@ CAMPAIGNS: Final = (
             "low=0, high=MAX_WRAP_FORM_BYTES))`": "nothing is shorter than nothing",
         },
     ),
-    Campaign("agent.consent.consents", (f"{_T}consents.py", f"{_T}console.py", f"{_T}consents_vectors.py")),
+    Campaign(
+        "agent.consent.consents",
+        (f"{_T}consents.py", f"{_T}console.py", f"{_T}consents_vectors.py"),
+        {
+            f"1024 {way} 1 in `MAX_STORED_BYTES: Final = MAX_CONSENT_BYTES + 1_024`": "only room for one signature"
+            for way in ("plus", "minus")
+        },
+    ),
     Campaign("agent.consent.console", (f"{_T}console.py",)),
     Campaign("agent.consent.release", (f"{_T}release.py",)),
     Campaign("agent.consent.actions", (f"{_T}actions.py",)),

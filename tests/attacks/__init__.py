@@ -1,0 +1,1 @@
+"""Attacks of docs/design/threat-model.md that no room stages by itself."""
