@@ -21,6 +21,7 @@ from agent.consent.consents import (
     step_5_state,
 )
 from agent.consent.decision_facts import DecisionFacts
+from agent.consent.states import State
 from agent.core.encoding import b64
 from agent.core.envelope import sign
 from agent.core.errors import BugError, RefusedError
@@ -74,7 +75,7 @@ def make_console_consent(
     """
     if channel is Channel.PHONE or keys.kid != kid_of(facts.button_pub):
         raise BugError("the button signs for button and console only, with its own key")
-    prev = facts.declined.id if facts.declined is not None and decision is Decision.SHARE else None
+    prev = facts.declined.id if facts.declined is not None and facts.state is State.DECLINED else None
     grants: list[Grant] = []
     if decision is Decision.SHARE:
         recheck = step_5_state(facts, shares=True, approver=keys.kid, prev=prev)

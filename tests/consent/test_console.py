@@ -123,6 +123,11 @@ def test_the_console_replaces_its_own_decline_and_nobody_elses() -> None:
     assert refused.value.code == "C_STATE"
 
 
+def test_a_decline_that_no_longer_holds_is_no_prev() -> None:
+    facts = House().facts(declined=StandingDecline(an_id("no"), BUTTON.kid))
+    assert make(facts).form.prev is None
+
+
 def test_the_button_signs_for_no_phone_and_only_with_its_own_key() -> None:
     with pytest.raises(BugError):
         make(House().facts(), channel=Channel.PHONE)
