@@ -204,7 +204,7 @@ def _open(address: Address) -> InputContainer:
     except (av.error.ConnectionRefusedError, av.error.ExitError, av.error.TimeoutError) as exc:
         text = f"{address.shown} does not answer; check that the camera is on and its address right"
         raise TroubleError("camera-missing", text) from exc
-    except av.error.HTTPError as exc:
+    except (av.error.HTTPError, av.error.HTTPClientError) as exc:
         text = f"{address.shown} refuses; check the path, user name and password in [camera] source"
         raise TroubleError("camera-unreadable", text) from exc
     except (av.error.FFmpegError, OSError, ValueError) as exc:

@@ -54,21 +54,21 @@ class Encoder:
     def __init__(
         self, width: int, height: int, *, fps: float, bitrate: int, colour: Mapping[str, int] = _NO_COLOUR
     ) -> None:
-        self._frame = VideoFrame(width, height, "yuv420p")
-        self._frame.time_base = _TIME_BASE
-        self.canvas = Canvas(*(plane_view(self._frame, index) for index in range(3)))
         self._origin_ns: int | None = None
         self._key_ns = 0
         self._frame_ns = round(_NS / fps)
-        self._context = context = _context(width, height, fps, bitrate)
-        for name, value in colour.items():
-            setattr(context, name, value)
         try:
-            context.open()
+            self._frame = VideoFrame(width, height, "yuv420p")
+            self._context = _context(width, height, fps, bitrate)
+            for name, value in colour.items():
+                setattr(self._context, name, value)
+            self._context.open()
         except (av.error.FFmpegError, ValueError) as exc:
             text = f"the encoder refuses a picture of {width}x{height}; choose another [camera] size"
             raise TroubleError("camera-failed", text) from exc
-        self.extradata = h264.parse_extradata(context.extradata or b"").sets
+        self._frame.time_base = _TIME_BASE
+        self.canvas = Canvas(*(plane_view(self._frame, index) for index in range(3)))
+        self.extradata = h264.parse_extradata(self._context.extradata or b"").sets
 
     def encode(self, capture_ns: int) -> Packet:
         """Return the canvas as one packet.
