@@ -54,8 +54,10 @@ class Muxer:
     """
 
     def __init__(self, extradata: bytes, keyframe: bytes | memoryview) -> None:
+        # A four-byte start code after the PPS would leave its first zero in the PPS.
+        head = extradata + b"\0\0" + bytes(keyframe).lstrip(b"\0")
         try:
-            self._source = av.open(io.BytesIO(extradata + bytes(keyframe)), "r", format="h264")
+            self._source = av.open(io.BytesIO(head), "r", format="h264")
             self._template = self._source.streams.video[0]
         except (av.error.FFmpegError, IndexError) as exc:
             raise RefusedError("h264", "the camera's stream can't be read: no SPS, PPS or picture") from exc
@@ -82,7 +84,9 @@ class Muxer:
         times_ns = [*(one.capture_ns for one in packets), end_ns]
         if not packets or times_ns[0] < clip_ns or any(b <= a for a, b in pairwise(times_ns)):
             raise BugError("a segment's frames must rise in time")
-        starts = [ticks(time_ns - clip_ns) for time_ns in times_ns]
+        starts = [ticks(times_ns[0] - clip_ns)]
+        for time_ns in times_ns[1:]:  # two frames within 11 us still get two times
+            starts.append(max(ticks(time_ns - clip_ns), starts[-1] + 1))
         out = io.BytesIO()
         with av.open(out, "w", format="mp4", options=_OPTIONS, buffer_size=_BUFFER_BYTES) as container:
             stream = container.add_stream_from_template(self._template, opaque=True)
