@@ -52,6 +52,8 @@ bench: $(VENV)
 	  echo "== $$m"; $(PYTHON) -m "benchmarks.$$m"; done
 
 fuzz: $(VENV)
+	@$(PYTHON) -c 'import atheris' 2>/dev/null || \
+	  $(PYTHON) -m pip --disable-pip-version-check install -qq 'atheris>=3.0'
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTHON) -m tests.fuzz
 
 # Real picamera2 on libcamera's virtual camera, in a Debian 13 root of its own. Needs root, apt and 2 GB.
