@@ -6,6 +6,7 @@ whole, bytes of a head; `bodies` bounds the rest.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +17,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from agent.core.errors import TroubleError
 
 if TYPE_CHECKING:
-    import asyncio
     import ssl
     from collections.abc import Callable
 
@@ -30,6 +30,8 @@ HEAD_S: Final = 10.0
 MAX_HEAD_BYTES: Final = 16_384
 KEEP_ALIVE_S: Final = 20
 SHUTDOWN_S: Final = 2
+# Enough for an ended stream to say so.
+LAST_WORDS_S: Final = 0.1
 BACKLOG: Final = 64
 
 
@@ -46,6 +48,8 @@ class BoundedHttp(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count it, or close it when there are too many."""
         super().connection_made(transport)
+        # asyncio does this only for sockets whose `proto` says TCP, which accepted ones don't: 40 ms an answer.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._address = self.client[0] if self.client else "?"
         self._open[self._address] += 1
         crowded = self._open[self._address] > MAX_CONNECTIONS_PER_ADDRESS
@@ -71,9 +75,9 @@ class BoundedHttp(H11Protocol):
         elif self._head_timer is None and getattr(before, "response_complete", True):
             self._arm()
 
-    def drop_if_idle(self) -> None:
-        """Close at once unless an answer is under way; a phone that keeps a connection open is not asked."""
-        if getattr(self.cycle, "response_complete", True):
+    def drop(self, *, only_if_idle: bool) -> None:
+        """Close at once; with `only_if_idle` unless an answer is under way."""
+        if not only_if_idle or getattr(self.cycle, "response_complete", True):
             self.transport.abort()
 
     def _arm(self) -> None:
@@ -108,12 +112,21 @@ class _PageServer(Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the open streams and drop idle connections: they would hold the process until its deadline."""
+        """End the open streams, drop idle connections, finish what is under way, then drop the rest.
+
+        A phone that keeps a connection open, or does not answer TLS's goodbye, is not waited for.
+        """
         self._on_stop()
+        await asyncio.sleep(LAST_WORDS_S)
+        self._drop(only_idle=True)
+        await super().shutdown(sockets)
+        self._drop(only_idle=False)
+        await asyncio.sleep(0)
+
+    def _drop(self, *, only_idle: bool) -> None:
         for connection in list(self.server_state.connections):
             if isinstance(connection, BoundedHttp):
-                connection.drop_if_idle()
-        await super().shutdown(sockets)
+                connection.drop(only_if_idle=only_idle)
 
 
 def listen(host: str, port: int) -> socket.socket:

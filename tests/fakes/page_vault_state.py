@@ -15,7 +15,15 @@ from agent.core.errors import RefusedError, TroubleError
 from agent.core.keys import load_verify_key, raw_public
 from agent.page.port import Event
 from tests.fakes.page_ca import LocalCa
-from tests.fakes.page_world import Agency, Platform, StoredSegment, now_ms, record_clip, sign_request
+from tests.fakes.page_world import (
+    Agency,
+    Platform,
+    StoredSegment,
+    now_ms,
+    record_clip,
+    request_payload,
+    sign_request,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +89,14 @@ class VaultState:
     """Phones, requests, segments, log; no verbs."""
 
     def __init__(self) -> None:
+        self.ca = LocalCa()
+        self.spki = b""
+        self._listeners: list[Callable[[Event], None]] = []
+        self._lock = threading.RLock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Be a new doorbell behind the same page: only the page's key and its listeners stay."""
         self.device = Ed25519PrivateKey.generate()
         self.device_pub = raw_public(self.device)
         self.device_kid = ids.kid_of(self.device_pub)
@@ -99,13 +115,9 @@ class VaultState:
         self.needs_button = False
         self.is_down = False
         self.calls: list[str] = []
-        self.spki = b""
         self._nonces: dict[str, tuple[str, str | None]] = {}
         self._challenges: dict[bytes, str] = {}
         self._secret: bytes | None = None
-        self._listeners: list[Callable[[Event], None]] = []
-        self.ca = LocalCa()
-        self._lock = threading.RLock()
         self.log_entries: list[bytes] = []
         self.note("boot", boot=ids.new_id(), version="test")
 
@@ -132,6 +144,14 @@ class VaultState:
         self.note("request", id=payload["id"], sha256=pending.sha256)
         self._tell("request", {"id": payload["id"]})
         return pending
+
+    def receive_any(self) -> str:
+        """A good request; returns its id."""
+        return str(self.receive(request_payload(self.agency)).payload["id"])
+
+    def forget_nonces(self) -> None:
+        """Half an hour has passed."""
+        self._nonces.clear()
 
     def press(self, request: str) -> None:
         self._move(self.requests_by_id[request], "GRACE", GRACE_S)

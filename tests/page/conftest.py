@@ -13,7 +13,6 @@ from tests.page.serving import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -43,10 +42,18 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    with serve(tmp_path / "page") as running:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serve(tmp_path_factory.mktemp("page")) as running:
         yield running
+
+
+@pytest.fixture
+def served(running: Served) -> Iterator[Served]:
+    """A new doorbell behind a server that is shared by the module's tests."""
+    running.vault.reset()
+    yield running
+    running.hub.end_all()
 
 
 @pytest.fixture

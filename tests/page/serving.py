@@ -25,13 +25,17 @@ if TYPE_CHECKING:
 class Served:
     """A running page: its vault, its port, and a client that speaks to it."""
 
-    def __init__(self, vault: PageVault, port: int, hub: EventHub) -> None:
+    def __init__(self, vault: PageVault, port: int, hub: EventHub, thread: threading.Thread) -> None:
         self.vault = vault
         self.port = port
         self.hub = hub
+        self._thread = thread
         self.origin = f"https://localhost:{port}"
         context = ssl.create_default_context(cadata=vault.ca.pem)
         self.client = urllib3.PoolManager(ssl_context=context, retries=False, timeout=10, maxsize=4)
+
+    def is_running(self) -> bool:
+        return self._thread.is_alive()
 
     def pair_link(self) -> str:
         return f"{self.origin}/pair#{self.vault.open_window()}"
@@ -50,7 +54,7 @@ def serve(folder: Path, *, idle_s: float | None = None, vault: PageVault | None 
     server = make_server(app.asgi, identity.context(), app.activity, idle_s=idle_s, on_stop=hub.end_all)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[sock])), name="page")
     thread.start()
-    served = Served(vault, port, hub)
+    served = Served(vault, port, hub, thread)
     try:
         yield served
     finally:

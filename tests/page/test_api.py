@@ -393,6 +393,7 @@ def test_when_the_vault_is_away_the_answer_is_503(served: Served, phone: PhoneCl
 def test_our_own_bug_is_a_plain_500(served: Served, phone: PhoneClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served.vault, "is_recording", {1, 2})  # a set is no JSON
     assert code(phone.get("/api/status")) == (500, "E_BUG")
+    served.client.clear()  # the server closes a connection on which it failed
 
 
 # -- changing ---------------------------------------

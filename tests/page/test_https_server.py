@@ -1,0 +1,181 @@
+"""The server against an unfriendly home network, and leaving when nobody looks."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import statistics
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.core.errors import TroubleError
+from agent.page import https_server
+from agent.page.https_server import listen
+from tests.page.phone import PhoneClient
+from tests.page.serving import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.page.serving import Served
+
+
+@contextlib.contextmanager
+def connected(served: Served) -> Iterator[ssl.SSLSocket]:
+    context = ssl.create_default_context(cadata=served.vault.ca.pem)
+    with (
+        socket.create_connection(("127.0.0.1", served.port), timeout=8) as raw,
+        context.wrap_socket(raw, server_hostname="localhost") as sock,
+    ):
+        yield sock
+
+
+def ends(sock: ssl.SSLSocket) -> bool:
+    """Whether the other side has given up on this connection."""
+    try:
+        return sock.recv(1) == b""
+    except (ssl.SSLError, ConnectionError):
+        return True
+
+
+def test_a_head_that_never_ends_is_cut_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(https_server, "HEAD_S", 0.5)
+    with connected(served) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: ")
+        started = time.monotonic()
+        assert ends(sock)
+        assert time.monotonic() - started < 5
+
+
+def test_dripping_bytes_do_not_lengthen_the_deadline(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(https_server, "HEAD_S", 0.6)
+    with connected(served) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\n")
+        sock.settimeout(0.1)
+        started = time.monotonic()
+        closed = False
+        while not closed and time.monotonic() - started < 6:
+            try:
+                sock.sendall(b"X: y\r\n")
+                closed = sock.recv(1) == b""
+            except TimeoutError:
+                continue
+            except (ssl.SSLError, OSError):
+                closed = True
+        assert closed
+        assert time.monotonic() - started < 4
+
+
+def test_a_connection_that_says_nothing_is_cut_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(https_server, "HEAD_S", 0.3)
+    with connected(served) as sock:
+        assert ends(sock)
+
+
+def test_a_second_request_on_a_connection_has_a_deadline_of_its_own(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(https_server, "HEAD_S", 0.5)
+    with connected(served) as sock:
+        head = f"GET /static/icon.svg HTTP/1.1\r\nHost: localhost:{served.port}\r\n\r\n".encode()
+        for _ in range(2):
+            sock.sendall(head)
+            answer = b""
+            while not answer.endswith(b"</svg>\n"):
+                answer += sock.recv(65_536)
+            assert answer.startswith(b"HTTP/1.1 200")
+        sock.sendall(b"GET / HT")
+        assert ends(sock)
+
+
+def test_an_event_stream_outlives_the_deadline_of_heads(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(https_server, "HEAD_S", 0.2)
+    phone = PhoneClient(served)
+    phone.pair()
+    phone.log_in()
+    stream = phone.listen()
+    time.sleep(0.6)
+    served.vault.press(served.vault.receive_any())
+    assert stream.take()[0] == "request"
+    assert stream.take()[0] == "state"
+    stream.close()
+
+
+def test_a_head_without_bound_is_refused(served: Served) -> None:
+    with connected(served) as sock:
+        with contextlib.suppress(OSError):
+            sock.sendall(b"GET / HTTP/1.1\r\nX: " + b"y" * 40_000 + b"\r\n\r\n")
+        answer = b""
+        with contextlib.suppress(OSError):
+            answer = sock.recv(65_536)
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
+
+
+def test_one_address_cannot_take_every_connection(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(https_server, "MAX_CONNECTIONS_PER_ADDRESS", 3)
+    with contextlib.ExitStack() as stack:
+        served.client.clear()
+        kept = [stack.enter_context(connected(served)) for _ in range(3)]
+        time.sleep(0.2)
+        with connected(served) as extra:
+            assert ends(extra)
+        head = f"GET / HTTP/1.1\r\nHost: localhost:{served.port}\r\n\r\n".encode()
+        kept[0].sendall(head)
+        assert kept[0].recv(65_536).startswith(b"HTTP/1.1 200")
+
+
+def test_an_answer_does_not_wait_for_the_networks_small_print(served: Served) -> None:
+    """Without TCP_NODELAY each answer takes 40 ms: head and body go out one by one."""
+    phone = PhoneClient(served)
+    phone.pair()
+    phone.log_in()
+    times_s = []
+    for _ in range(15):
+        started = time.perf_counter()
+        phone.get("/api/status")
+        times_s.append(time.perf_counter() - started)
+    assert statistics.median(times_s) < 0.03
+
+
+def test_an_idle_page_ends_by_itself_and_a_listener_keeps_it(tmp_path: Path) -> None:
+    with serve(tmp_path, idle_s=0.8) as served:
+        phone = PhoneClient(served)
+        phone.pair()
+        phone.log_in()
+        stream = phone.listen()
+        time.sleep(1.5)
+        assert served.is_running()
+        stream.close()
+        phone.eventually(lambda: not served.is_running(), within_s=6)
+
+
+def test_a_stop_does_not_wait_for_listeners(tmp_path: Path) -> None:
+    with serve(tmp_path) as served:
+        phone = PhoneClient(served)
+        phone.pair()
+        phone.log_in()
+        stream = phone.listen()
+        started = time.monotonic()
+    assert time.monotonic() - started < 1.5
+    stream.close()
+
+
+def test_a_taken_port_is_a_plain_trouble() -> None:
+    first = listen("127.0.0.1", 0)
+    port = first.getsockname()[1]
+    with pytest.raises(TroubleError, match=f"can't listen on 127.0.0.1 port {port}.*free it or set"):
+        listen("127.0.0.1", port)
+    first.close()
+
+
+def test_ipv6_is_listened_on_too() -> None:
+    try:
+        sock = listen("::1", 0)
+    except TroubleError:
+        pytest.skip("no IPv6 on this machine")
+    assert sock.family == socket.AF_INET6
+    sock.close()
