@@ -7,11 +7,10 @@ more than `DEADLINE_S`: who waited is answered, and the late result is taken whe
 
 import contextlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Final, Protocol
 
-from agent.consent.directory import DirectoryView
-from agent.consent.tuf_directory import TufDirectory
+from agent.consent.directory import DirectoryView, Region
 from agent.core.errors import DoorbellError, RefusedError, TroubleError
 from agent.core.jitter import uniform_s
 from agent.core.strict_json import Json
@@ -29,6 +28,35 @@ Fetch = Callable[[str, int], bytes]
 Done = Callable[[DoorbellError | None], None]
 
 
+class Verifier(Protocol):
+    """What verifies a directory: `TufDirectory`, and nothing else in what ships."""
+
+    @property
+    def view(self) -> DirectoryView | None:
+        """What is held now."""
+        ...
+
+    def load(self) -> DirectoryView | None:
+        """Take up what the card holds."""
+        ...
+
+    def refresh(self, fetch: Fetch) -> DirectoryView:
+        """Fetch and verify the newest state."""
+        ...
+
+    def look_up_agency(self, fetch: Fetch, agency: str) -> DirectoryView:
+        """Look an agency's file up under what is held."""
+        ...
+
+    def region(self, fetch: Fetch, cell: str) -> Region | None:
+        """Return the list of a cell's agencies."""
+        ...
+
+    def evidence_files(self, agency: str) -> dict[str, bytes]:
+        """Return what a submission shows."""
+        ...
+
+
 class DirectoryDesk:
     """Holds the directory for the loop's thread.
 
@@ -36,13 +64,14 @@ class DirectoryDesk:
         house: what the vault shares.
         directory: the verifier.
         fetch: asks uplink for bytes; called in the directory's thread.
+        pool: that thread, if it is not to be a new one.
     """
 
-    def __init__(self, house: House, directory: TufDirectory, fetch: Fetch) -> None:
+    def __init__(self, house: House, directory: Verifier, fetch: Fetch, pool: Executor | None = None) -> None:
         self._house = house
         self._directory = directory
         self._fetch = fetch
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="directory")
+        self._pool: Executor = pool or ThreadPoolExecutor(1, thread_name_prefix="directory")
         self._fetched_ns: int | None = None
         self._failed: dict[int, int] = {}  # dirv that a fetch did not reach → boot time
         self._no_dispatch_ns: int | None = None

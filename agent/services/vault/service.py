@@ -4,6 +4,7 @@ import datetime as dt
 import logging
 import signal
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -28,7 +29,7 @@ from agent.services.vault.answers import Answers
 from agent.services.vault.arrivals_desk import ArrivalsDesk
 from agent.services.vault.database import Database
 from agent.services.vault.decisions_desk import DecisionsDesk
-from agent.services.vault.directory_desk import DirectoryDesk
+from agent.services.vault.directory_desk import DirectoryDesk, Verifier
 from agent.services.vault.house import House
 from agent.services.vault.keys import VaultKeys, load_keys
 from agent.services.vault.loop import Loop
@@ -49,9 +50,19 @@ HOUR_S: Final = 3_600.0
 
 
 class Vault:
-    """Everything that the vault is made of, wired together."""
+    """Everything that the vault is made of, wired together.
 
-    def __init__(self, config: Config, clock: Clock, keys: VaultKeys) -> None:
+    Args:
+        config: the whole configuration.
+        clock: the device's clock.
+        keys: the vault's keys.
+        directory: verifies the directory.
+        pool: the thread in which it does, if it is not to be a new one.
+    """
+
+    def __init__(
+        self, config: Config, clock: Clock, keys: VaultKeys, directory: Verifier, pool: Executor | None = None
+    ) -> None:
         state = config.device.state_dir
         self.loop = Loop(clock)
         self.db = Database(state / "vault" / "vault.db")
@@ -61,8 +72,7 @@ class Vault:
         self.uplink = UplinkDesk(house)
         self.recorder = RecorderDesk(house)
         self.phones = PhonesDesk(house, self.store, state / "recipients.json")
-        directory = TufDirectory(state / "vault" / "directory", read_root(config.platform.root))
-        self.directory = DirectoryDesk(house, directory, self.uplink.fetch)
+        self.directory = DirectoryDesk(house, directory, self.uplink.fetch, pool)
         self.requests = RequestsDesk(house, self.store, self.directory)
         self.decisions = DecisionsDesk(house, self.store, self.directory, self.requests)
         self.uploads = UploadsDesk(house, self.store, self.directory, self.requests, self.decisions, self.uplink)
@@ -263,7 +273,9 @@ def main(config: Config) -> int:
         DoorbellError: it can't start.
     """
     keys = load_keys(config.device.state_dir / "vault" / "keys")
-    vault = Vault(config, SystemClock(config.device.clock), keys)
+    folder = config.device.state_dir / "vault" / "directory"
+    directory = TufDirectory(folder, read_root(config.platform.root))
+    vault = Vault(config, SystemClock(config.device.clock), keys, directory)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: vault.loop.stop())
     servers = vault.start()
