@@ -71,6 +71,7 @@ def test_segments_are_listed_under_the_newest_nonce() -> None:
 
 
 def test_one_phone_can_not_push_out_anothers_nonce() -> None:
+    assert MAX_PER_HOLDER == 32
     nonces = Nonces()
     bens = nonces.issue(BEN, ONE, 0)
     annas = [nonces.issue(ANNA, ONE, 0) for _ in range(3 * MAX_PER_HOLDER)]

@@ -81,37 +81,47 @@ def _child(campaign: Campaign, tree: ast.Module) -> int:
     return int(pytest.main([*options, *(str(ROOT / name) for name in campaign.tests)]))
 
 
-def is_noticed(campaign: Campaign, tree: ast.Module) -> bool:
-    """Say whether the campaign's tests fail for this tree."""
+def _start(campaign: Campaign, tree: ast.Module) -> int:
+    """Fork a child that runs the tests against one mutant; return its process id."""
     pid = os.fork()
-    if pid == 0:
-        signal.alarm(CHILD_SECONDS)
-        if not os.environ.get("MUTANTS_ALOUD"):
-            silence = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(silence, 1)
-            os.dup2(silence, 2)
-        status = 1
-        try:
-            status = _child(campaign, tree)
-        finally:
-            os._exit(status)
-    _, status = os.waitpid(pid, 0)
-    return status != 0
+    if pid != 0:
+        return pid
+    signal.alarm(CHILD_SECONDS)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    status = 1
+    try:
+        status = _child(campaign, tree)
+    finally:
+        os._exit(status)
 
 
 def run(campaign: Campaign) -> Outcome:
-    """Run the whole campaign."""
-    if any(name == campaign.module for name in sys.modules):
-        raise RuntimeError(f"{campaign.module} is imported already; run campaigns by `python -m tests.mutation`")
+    """Run the whole campaign, as many children at once as there are cores."""
+    if campaign.module in sys.modules:
+        raise RuntimeError(f"{campaign.module} is imported already; run `python -m tests.mutation`")
     source = campaign.path.read_text(encoding="utf-8")
-    if is_noticed(campaign, ast.parse(source)):
+    if os.waitpid(_start(campaign, ast.parse(source)), 0)[1] != 0:
         raise RuntimeError(f"the tests of {campaign.module} fail without any change")
     outcome = Outcome()
+    running: dict[int, str] = {}
     for mutant in mutants(source):
-        if is_noticed(campaign, mutant.tree):
-            outcome.killed += 1
-        elif mutant.where in campaign.explained:
-            outcome.explained.append(mutant.where)
-        else:
-            outcome.survived.append(mutant.where)
+        if len(running) == len(os.sched_getaffinity(0)):
+            _collect(campaign, outcome, running)
+        running[_start(campaign, mutant.tree)] = mutant.where
+    while running:
+        _collect(campaign, outcome, running)
     return outcome
+
+
+def _collect(campaign: Campaign, outcome: Outcome, running: dict[int, str]) -> None:
+    """Wait for one child and write down what became of its mutant."""
+    pid, status = os.wait()
+    where = running.pop(pid)
+    if status != 0:
+        outcome.killed += 1
+    elif where in campaign.explained:
+        outcome.explained.append(where)
+    else:
+        outcome.survived.append(where)
