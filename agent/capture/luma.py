@@ -20,7 +20,6 @@ class Shrinker:
     """
 
     def __init__(self, width: int, height: int, motion_size: tuple[int, int]) -> None:
-        self._size = (width, height)
         self._steps: list[Luma] = []
         target_width, target_height = motion_size
         while width >= 2 * target_width and height >= 2 * target_height and width % 2 == height % 2 == 0:
@@ -35,7 +34,3 @@ class Shrinker:
             cv2.resize(plane, (step.shape[1], step.shape[0]), dst=step, interpolation=cv2.INTER_AREA)
             plane = step
         return plane
-
-    def fits(self, width: int, height: int) -> bool:
-        """Say whether planes of this size may come in."""
-        return self._size == (width, height)

@@ -108,14 +108,6 @@ class Zones:
         self._luma.burn(luma, BLACK_LUMA)
         self._chroma.burn(chroma, GREY_CHROMA)
 
-    def burn_packed(self, picture: Plane) -> None:
-        """Black out the zones in an interleaved RGB picture, uint8[height, width, channels], in place.
-
-        Raises:
-            TroubleError: "zones", as above.
-        """
-        self._luma.burn(picture, 0)
-
 
 def _draw(polygon: Polygon, width: int, height: int) -> NDArray[np.bool_]:
     corners = np.asarray(polygon, dtype=np.float64)

@@ -22,14 +22,22 @@ from tests.fakes.capture_camera import NS, BootClock, Camera, Clip, HandClock, d
 from tests.fakes.capture_rtsp import FakeNetworkCamera, Film
 
 
+def shoot(folder: Path, clip: Clip, *, inline: bool = False) -> Film:
+    """Make a film; `inline` repeats the parameter sets before each key frame."""
+    source = file_source(write_clip(folder / "a.mp4", clip))
+    info = source.open()
+    out = packets(read_all(source))
+    source.close()
+    units = [(info.extradata if inline and one.is_keyframe else b"") + bytes(one.data) for one in out]
+    return Film(units, info.extradata, 25)
+
+
+DAY = Clip(frames=60, fps=25, options={"bf": "0", "g": "25"})
+
+
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Film:
-    clip = Clip(frames=60, fps=25, options={"bf": "0", "g": "25"})
-    source = file_source(write_clip(tmp_path_factory.mktemp("film") / "a.mp4", clip))
-    info = source.open()
-    units = [bytes(packet.data) for packet in packets(read_all(source))]
-    source.close()
-    return Film(units, info.extradata, 25)
+    return shoot(tmp_path_factory.mktemp("film"), DAY)
 
 
 @pytest.fixture
@@ -118,6 +126,40 @@ def test_a_late_reader_gets_the_newest_frame_and_every_packet(camera: FakeNetwor
     assert moment.dropped == 0
     assert moment.capture_ns == moment.packets[-1].capture_ns
     assert source.count.taken == source.count.given
+
+
+@pytest.mark.parametrize(
+    "night",
+    [
+        Clip(frames=60, fps=25, width=640, height=360, options={"bf": "0", "g": "25"}),
+        Clip(frames=60, fps=25, options={"bf": "0", "g": "25", "profile": "high", "level": "4.0", "refs": "4"}),
+    ],
+    ids=["another size", "other parameters"],
+)
+def test_a_camera_that_changes_its_picture_at_night_is_a_new_stream(tmp_path: Path, night: Clip) -> None:
+    clock = BootClock()
+    with FakeNetworkCamera(shoot(tmp_path, DAY, inline=True)) as camera:
+        eyes = Resilient(open_source(Camera(source=camera.url), clock), clock, delay_s=lambda _: 0.1)
+        while eyes.read(2.0) is None:
+            pass
+        by_day = eyes.info
+        camera.film = shoot(tmp_path, night, inline=True)
+        faults: set[str] = set()
+        out: list[Packet] = []
+        while len(out) < 30:
+            moment = eyes.read(2.0)
+            faults.add(eyes.fault.code if eyes.fault else "")
+            if moment is not None and eyes.generation > 1:
+                out += moment.packets
+        by_night = eyes.info
+        eyes.close()
+    assert "camera-changed" in faults
+    assert by_day is not None
+    assert by_night is not None
+    assert by_day.extradata != by_night.extradata
+    assert (by_night.width, by_night.height) == (night.width, night.height)
+    assert out[0].is_keyframe
+    assert len(decode(by_night.extradata, [packet.data for packet in out])) == len(out)
 
 
 @pytest.mark.parametrize("password", ["right", "wrong"])
