@@ -77,6 +77,17 @@ class Database:
                 self.tx.execute("ROLLBACK")
             _trouble(exc, self._path)
 
+    def truncate(self) -> None:
+        """Write everything into the database file and empty the write-ahead log, in which deleted bytes may be.
+
+        Raises:
+            TroubleError: storage-full, storage-failed.
+        """
+        try:
+            self.tx.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as exc:
+            _trouble(exc, self._path)
+
     def close(self) -> None:
         """Close the connection."""
         self.tx.close()

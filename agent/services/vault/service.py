@@ -175,7 +175,7 @@ class Vault:
         self.requests.start()
         self.arrivals.start()
         self.arrivals.match_again()
-        self.loop.every(HOUR_S, self._hourly)
+        self.loop.every(HOUR_S, self.hourly)
         self.open_pins()
         return [listen(peer, self.house.config.device.run_dir, self.loop) for peer in self._peers()]
 
@@ -208,13 +208,15 @@ class Vault:
                 self.house.log(tx, "config", {"sha256": sha256_hex(raw)})
                 ledger.set_fact(tx, "config_sha256", sha256_hex(raw))
 
-    def _hourly(self) -> None:
+    def hourly(self) -> None:
+        """Keep floor and limits, sign what was appended, and leave no deleted bytes in the write-ahead log."""
         self.time.keep_floor(self.directory.view)
         self.store.sweep()
         size, _ = sqlite_log.size_and_root(self.db.tx)
         if size != sqlite_log.latest_checkpoint(self.db.tx)[1]:
             with self.db.transaction() as tx:
                 self.house.checkpoint(tx)
+            self.db.truncate()
 
     def close(self) -> None:
         """Give everything back."""

@@ -1,0 +1,471 @@
+"""The recorder's parts: recipients, link, writer, hot loop, systemd's socket."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from agent.buffer.ring import CheckedRing
+from agent.buffer.segment import Cutter, Segment
+from agent.buffer.segment_files import SegmentFolder
+from agent.buffer.sidecar import Sidecar
+from agent.capture import source
+from agent.capture.motion import MotionKernel, MotionResult, Why
+from agent.capture.source import Moment
+from agent.capture.trigger import Trigger, TriggerSettings
+from agent.core.errors import RefusedError, TroubleError
+from agent.core.ids import Id, new_id
+from agent.core.seal import open_cek, stanza_info
+from agent.core.segment_file import SegmentMeta, join_mp4, open_segment
+from agent.services import sd_notify
+from agent.services.recipients_file import RecipientsFile, parse_recipients
+from agent.services.recorder_link import VaultLink
+from agent.services.recorder_loop import RecorderLoop
+from agent.services.segment_writer import SegmentWriter
+from tests.buffer.test_mux_pyav import decoded_times
+from tests.fakes.buffer_film import FRAME_NS, film, stream_info
+from tests.fakes.buffer_store import DEVICE
+from tests.fakes.clock import FakeClock
+from tests.fakes.recorder_vault import FakeVault, wait_for, write_recipients
+
+KEY = X25519PrivateKey.generate()
+S = 1_000_000_000
+
+
+@pytest.fixture
+def recipients(tmp_path: Path) -> RecipientsFile:
+    write_recipients(tmp_path / "recipients.json", [(KEY, "recovery")])
+    made = RecipientsFile(tmp_path / "recipients.json")
+    made.poll()
+    return made
+
+
+# ---- recipients.json
+
+
+def test_recipients_are_read_again_when_the_file_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "recipients.json"
+    found = RecipientsFile(path)
+    found.poll()
+    assert found.current is None
+    write_recipients(path, [(KEY, "button")])
+    found.poll()
+    assert found.current is not None
+    assert not found.current.is_enough, "the button alone is no recipient"
+    write_recipients(path, [(KEY, "button"), (X25519PrivateKey.generate(), "phone")])
+    found.poll()
+    assert found.current.is_enough
+
+
+@pytest.mark.parametrize("raw", [b"", b"{}", b"[1]", b'{"v":2}', b"x" * 70_000], ids=len)
+def test_a_torn_recipients_file_changes_nothing(
+    tmp_path: Path, recipients: RecipientsFile, raw: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = recipients.current
+    (tmp_path / "recipients.json").write_bytes(raw)
+    recipients.poll()
+    recipients.poll()
+    assert recipients.current is good
+    assert caplog.text.count("keeping the last good one") == 1
+
+
+def test_a_vanished_recipients_file_changes_nothing(tmp_path: Path, recipients: RecipientsFile) -> None:
+    (tmp_path / "recipients.json").unlink()
+    recipients.poll()
+    assert recipients.current is not None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"recovery"', '"agency"'),
+        ('"floor_s": 0', '"floor_s": -1'),
+        ('"suspect": false', '"suspect": 0'),
+        ('"pub": "', '"pub": "A'),
+        ('"kid": "', '"kid": "0'),
+        (f'"{DEVICE}"', '"x"'),
+    ],
+)
+def test_odd_recipients_are_refused(tmp_path: Path, old: str, new: str) -> None:
+    write_recipients(tmp_path / "r.json", [(KEY, "recovery")])
+    raw = (tmp_path / "r.json").read_text()
+    assert old in raw
+    with pytest.raises(RefusedError):
+        parse_recipients(raw.replace(old, new, 1).encode())
+
+
+def test_a_weak_key_is_no_recipient(tmp_path: Path) -> None:
+    write_recipients(tmp_path / "r.json", [(KEY, "recovery")])
+    raw = (tmp_path / "r.json").read_bytes()
+    pub = raw[raw.index(b'"pub": "') + 8 :][:44]
+    with pytest.raises(RefusedError):
+        parse_recipients(raw.replace(pub, b"A" * 43 + b"="))
+
+
+def test_utc_is_trusted_only_when_synchronised_not_before_the_floor_and_not_suspect(tmp_path: Path) -> None:
+    write_recipients(tmp_path / "r.json", [], floor_s=1000)
+    found = parse_recipients((tmp_path / "r.json").read_bytes())
+    assert found.trust(1_000_000, synchronised=True) == "synced"
+    assert found.trust(999_999, synchronised=True) == "unsynced"
+    assert found.trust(1_000_000, synchronised=False) == "unsynced"
+    assert replace(found, suspect=True).trust(1_000_000, synchronised=True) == "suspect"
+
+
+# ---- the writer
+
+
+class Writers:
+    """Makes writers and stops them."""
+
+    def __init__(self, path: Path, recipients: RecipientsFile, clock: FakeClock) -> None:
+        self.sealed: list[Id] = []
+        self.folder = path
+        self.writer = SegmentWriter(path, recipients, clock, self.sealed.append)
+        self.writer.start()
+
+    def open(self) -> list[tuple[SegmentMeta, bytes]]:
+        """Open everything that was written, in order."""
+        found = []
+        with SegmentFolder(self.folder) as folder:
+            for id_ in self.sealed:
+                _, sidecar = folder.check(id_)
+                stanza = sidecar.stanzas[0]
+                cek = open_cek(KEY, stanza.stanza, stanza_info(id_, stanza.kid))
+                found.append(open_segment(folder.read(id_), cek))
+        return found
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def writers(tmp_path: Path, recipients: RecipientsFile, clock: FakeClock) -> Iterator[Writers]:
+    made = Writers(tmp_path / "segments", recipients, clock)
+    yield made
+    assert made.writer.close(20)
+
+
+def _segments(count: int, *, first_clip: int = 1, frames: int = 20) -> tuple[source.StreamInfo, list[Segment]]:
+    extradata, packets = film([5 * S + n * FRAME_NS for n in range(frames * count)], gop=frames)
+    cutter = Cutter(segment_ns=S, frame_ns=FRAME_NS)
+    cutter._clip = first_clip - 1
+    return stream_info(extradata), cutter.start("motion", packets) + cutter.close()
+
+
+def test_segments_are_muxed_sealed_written_and_told(writers: Writers, clock: FakeClock) -> None:
+    info, segments = _segments(3)
+    for one in segments:
+        writers.writer.offer(one, info)
+    wait_for(lambda: len(writers.sealed) == 3)
+    opened = writers.open()
+    metas = [meta for meta, _ in opened]
+    offset_ms = clock.utc_ms() - clock.boot_ns() // 1_000_000
+    assert [one.n for one in metas] == [0, 1, 2]
+    assert [one.start_ms for one in metas] == [offset_ms + 5_000 + n * 2_000 for n in range(3)]
+    assert [one.mono_ms for one in metas] == [5_000, 7_000, 9_000]
+    assert all(a.end_ms == b.start_ms for a, b in zip(metas, metas[1:], strict=False))
+    assert len({one.clip for one in metas}) == 1
+    assert {one.device for one in metas} == {DEVICE}
+    assert decoded_times(join_mp4([mp4 for _, mp4 in opened])) == [n * 9_000 for n in range(60)]
+    assert writers.writer.backlog_bytes == 0
+
+
+def test_a_step_of_the_clock_inside_a_clip_neither_parts_nor_doubles_its_segments(
+    writers: Writers, clock: FakeClock
+) -> None:
+    info, segments = _segments(3)
+    for n, one in enumerate(segments):
+        writers.writer.offer(one, info)
+        wait_for(lambda expected=n + 1: len(writers.sealed) == expected)
+        clock.step_utc(90 * 86_400_000 * (-1) ** n)
+    metas = [meta for meta, _ in writers.open()]
+    assert all(a.end_ms == b.start_ms for a, b in zip(metas, metas[1:], strict=False))
+    info, segments = _segments(1, first_clip=2)
+    writers.writer.offer(segments[0], info)
+    wait_for(lambda: len(writers.sealed) == 4)
+    assert writers.open()[3][0].start_ms - metas[0].start_ms == 90 * 86_400_000, "the next clip is mapped anew"
+
+
+def test_while_the_disk_is_full_segments_wait_in_ram_and_are_written_when_there_is_room(
+    writers: Writers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = SegmentFolder.write
+    full = threading.Event()
+    full.set()
+
+    def write(self: SegmentFolder, sidecar: Sidecar, file: memoryview) -> None:
+        if full.is_set():
+            raise TroubleError("storage-full", "no room")
+        real(self, sidecar, file)
+
+    monkeypatch.setattr(SegmentFolder, "write", write)
+    info, segments = _segments(2)
+    for one in segments:
+        writers.writer.offer(one, info)
+    wait_for(lambda: writers.writer.fault == "storage-full")
+    assert writers.writer.backlog_bytes == sum(one.bytes for one in segments)
+    full.clear()
+    wait_for(lambda: len(writers.sealed) == 2)
+    wait_for(lambda: writers.writer.backlog_bytes == 0)
+    assert writers.writer.fault is None
+    assert writers.writer.dropped_frames == 0
+    assert [meta.n for meta, _ in writers.open()] == [0, 1]
+
+
+def test_without_a_recipient_nothing_is_written(tmp_path: Path, clock: FakeClock) -> None:
+    write_recipients(tmp_path / "r.json", [(KEY, "button")])
+    recipients = RecipientsFile(tmp_path / "r.json")
+    recipients.poll()
+    writers = Writers(tmp_path / "segments", recipients, clock)
+    info, segments = _segments(1)
+    writers.writer.offer(segments[0], info)
+    assert writers.writer.close(20)
+    assert writers.sealed == []
+    assert writers.writer.dropped_frames == 20
+
+
+def test_a_writer_that_is_told_to_stop_writes_what_waits(
+    tmp_path: Path, recipients: RecipientsFile, clock: FakeClock
+) -> None:
+    writers = Writers(tmp_path / "segments", recipients, clock)
+    info, segments = _segments(3)
+    for one in segments:
+        writers.writer.offer(one, info)
+    assert writers.writer.close(20)
+    assert len(writers.sealed) == 3
+
+
+def test_a_half_written_segment_of_the_last_run_is_swept_out(
+    tmp_path: Path, recipients: RecipientsFile, clock: FakeClock
+) -> None:
+    folder = tmp_path / "segments"
+    folder.mkdir()
+    (folder / f"{new_id()}.seg.tmp").write_bytes(b"half")
+    writers = Writers(folder, recipients, clock)
+    info, segments = _segments(1)
+    writers.writer.offer(segments[0], info)
+    assert writers.writer.close(20)
+    assert not list(folder.glob("*.tmp"))
+
+
+# ---- the hot loop
+
+
+class StepKernel(MotionKernel):
+    """Sees motion where the luma plane is not black."""
+
+    def step(self, luma: source.Luma, t_ms: float) -> MotionResult:
+        moving = bool(luma[0, 0])
+        return MotionResult(float(moving), motion=moving, box=None, why=Why.STILL, began_ms=t_ms)
+
+
+class Loop:
+    """A hot loop over a writer that keeps what it is offered."""
+
+    def __init__(self, *, budget_bytes: int = 10**9, capacity_bytes: int = 10**6) -> None:
+        self.segments: list[Segment] = []
+        self.may_record = True
+        self.backlog_bytes = 0
+        self.loop = RecorderLoop(
+            make_kernel=StepKernel,
+            trigger=Trigger(TriggerSettings(2.0, 1.0, 60.0, 0.0, 0.0)),
+            ring=CheckedRing(capacity_bytes=capacity_bytes, max_packets=1000),
+            cutter=Cutter(segment_ns=S, frame_ns=FRAME_NS),
+            writer=self,  # type: ignore[arg-type]  # the two things of a writer that the loop uses
+            budget_bytes=budget_bytes,
+            may_record=lambda: self.may_record,
+        )
+        self._n = 0
+        self.loop.begin(stream_info(film([0], gop=1)[0]))
+
+    def offer(self, segment: Segment, _info: source.StreamInfo) -> None:
+        self.segments.append(segment)
+
+    def run(self, frames: int, *, motion: bool = False, press: bool = False, size: int = 10) -> None:
+        for _ in range(frames):
+            luma = np.full((48, 64), 255 if motion else 0, np.uint8)
+            time_ns = self._n * FRAME_NS
+            packet = source.Packet(memoryview(self._n.to_bytes(4, "big") * size), time_ns, self._n % 10 == 0)
+            self.loop.step(Moment(time_ns, luma, (packet,)), press=press, manual=False)
+            press = False
+            self._n += 1
+
+    @property
+    def numbers(self) -> list[int]:
+        return [int.from_bytes(one.data[:4], "big") for segment in self.segments for one in segment.packets]
+
+
+def test_motion_is_recorded_from_the_pre_roll_to_the_post_roll() -> None:
+    world = Loop()
+    world.run(55)
+    world.run(10, motion=True)
+    world.run(40)
+    # Pre-roll from 3.5 s: key frame 30. Last motion 6.4 s, post-roll to 7.4 s: until key frame 80.
+    assert world.numbers == list(range(30, 80))
+    assert [one.is_last for one in world.segments] == [False] * 4 + [True]
+
+
+def test_two_visits_close_to_each_other_share_no_frame_and_lose_none() -> None:
+    world = Loop()
+    world.run(40)
+    world.run(5, motion=True)
+    world.run(20)
+    world.run(5, motion=True)
+    world.run(40)
+    assert world.numbers == sorted(set(world.numbers)) == list(range(20, 90))
+    assert {one.clip for one in world.segments} == {1, 2}
+
+
+def test_a_press_is_a_trigger_of_its_own() -> None:
+    world = Loop()
+    world.run(40)
+    world.run(1, press=True)
+    world.run(40)
+    assert {one.trigger for one in world.segments} == {"press"}
+
+
+def test_without_a_recipient_nothing_is_recorded_and_recording_starts_as_soon_as_there_is_one() -> None:
+    world = Loop()
+    world.may_record = False
+    world.run(30, motion=True)
+    assert not world.loop.is_recording
+    world.may_record = True
+    world.run(1, motion=True)
+    assert world.loop.is_recording
+
+
+def test_what_exceeds_the_budget_is_dropped_up_to_a_key_frame_and_counted() -> None:
+    world = Loop()
+    world.run(30)
+    world.run(5, motion=True)
+    world.backlog_bytes = 10**9
+    world.run(13, motion=True)
+    assert world.loop.is_overfull
+    world.backlog_bytes = 0
+    world.run(30)
+    assert world.loop.dropped_frames == 13
+    assert sum(one.dropped for one in world.segments) == 15, "48 and 49 could not be decoded without 35 to 47"
+    assert world.numbers == sorted(set(range(10, 60)) - set(range(35, 50)))
+
+
+def test_a_burst_that_shortens_the_pre_roll_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    world = Loop(capacity_bytes=1_000)
+    world.run(50, size=20)
+    world.run(1, motion=True, size=20)
+    assert world.loop.pre_roll_short_ms > 0
+    assert "pre-roll" in caplog.text
+
+
+def test_a_new_stream_ends_the_clip_and_mixes_no_packets() -> None:
+    world = Loop()
+    world.run(25, motion=True)
+    world.loop.begin(stream_info(film([0], gop=1)[0]))
+    assert world.numbers == list(range(25))
+    assert not world.loop.is_recording
+    world._n = 30
+    world.run(1, motion=True)
+    world.loop.end()
+    assert world.numbers == [*range(25), 30]
+
+
+# ---- the link
+
+
+@pytest.fixture
+def orders() -> list[str]:
+    return []
+
+
+def _status() -> dict[str, object]:
+    return {"recording": True, "faults": [], "dropped": 0, "fps_milli": 15_000, "motion": {}}
+
+
+@pytest.fixture
+def link(tmp_path: Path, clock: FakeClock, orders: list[str]) -> Iterator[VaultLink]:
+    made = VaultLink(tmp_path / "r.sock", clock, _status, orders.append)  # type: ignore[arg-type]  # plain JSON
+    yield made
+    made.close(20)
+
+
+def test_the_vault_hears_hello_what_was_sealed_and_the_status(
+    tmp_path: Path, link: VaultLink, clock: FakeClock
+) -> None:
+    vault = FakeVault(tmp_path / "r.sock")
+    before, after = new_id(), new_id()
+    link.start([before])
+    wait_for(lambda: vault.said("status"))
+    link.sealed(after)
+    wait_for(lambda: len(vault.said("sealed")) == 2)
+    assert vault.calls[0] == ("hello", {"boot": clock.boot_id()})
+    assert vault.said("sealed") == [{"id": before}, {"id": after}]
+    assert vault.said("status")[0]["recording"] is True
+    vault.close()
+
+
+def test_what_was_sealed_while_the_vault_was_away_is_told_when_it_is_back(tmp_path: Path, link: VaultLink) -> None:
+    link.start()
+    ids = [new_id() for _ in range(5)]
+    for one in ids:
+        link.sealed(one)
+    vault = FakeVault(tmp_path / "r.sock")
+    wait_for(lambda: len(vault.said("sealed")) == 5)
+    vault.drop()
+    more = new_id()
+    link.sealed(more)
+    wait_for(lambda: len(vault.said("sealed")) == 6)
+    assert [one["id"] for one in vault.said("sealed")] == [*ids, more]
+    vault.close()
+
+
+def test_a_refused_segment_does_not_hold_up_the_next(tmp_path: Path, link: VaultLink) -> None:
+    vault = FakeVault(tmp_path / "r.sock")
+    bad, good = new_id(), new_id()
+    vault.refuses.add(bad)
+    link.start([bad, good])
+    wait_for(lambda: vault.said("sealed")[-1:] == [{"id": good}])
+    vault.close()
+
+
+def test_the_vaults_orders_are_taken_and_no_others(tmp_path: Path, link: VaultLink, orders: list[str]) -> None:
+    vault = FakeVault(tmp_path / "r.sock")
+    link.start()
+    wait_for(lambda: vault.said("hello"))
+    vault.links[0].tell("press")
+    vault.links[0].call("record")
+    with pytest.raises(RefusedError):
+        vault.links[0].call("delete")
+    assert orders == ["press", "record"]
+    vault.close()
+
+
+# ---- systemd
+
+
+def test_systemd_is_told_on_its_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        assert sd_notify.notify("READY=1")
+        assert sock.recv(100) == b"READY=1"
+        name = f"@doorbell-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind("\0" + name[1:])
+        monkeypatch.setenv("NOTIFY_SOCKET", name)
+        assert sd_notify.notify("WATCHDOG=1")
+        assert sock.recv(100) == b"WATCHDOG=1"
+
+
+def test_without_systemd_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    assert not sd_notify.notify("READY=1")
+    monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere/at/all")
+    assert not sd_notify.notify("READY=1")
