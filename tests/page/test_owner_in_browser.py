@@ -140,6 +140,7 @@ def test_older_videos_are_handed_on_and_open_on_the_other_phone(
     owner.open("phones")
     owner.page.get_by_role("button", name="Let in").click()
     owner.page.get_by_role("button", name="Yes, it is the same").click()
+    expect(owner.page.get_by_role("dialog")).to_have_count(0)
     second.open("clips")
     expect(second.page.locator("article.clip").first).to_contain_text("This phone can't open one of these videos")
     owner.page.get_by_role("button", name="Give older videos").click()

@@ -93,26 +93,34 @@ export const stateWords = (state) => STATES[state] ?? [String(state), "plain"];
 const TRIGGERS = { motion: "Something moved", press: "Someone rang", manual: "Recorded by hand" };
 export const triggerWords = (trigger) => TRIGGERS[trigger] ?? "Recorded";
 
-// Codes of `faults` in the status; matched without case, with - and _ alike.
+// Codes of `faults` in the status: the longest beginning that fits counts.
 const FAULTS = {
   "no-recipient": ["Nothing is recorded", "No phone and no recovery key is set up. Pair a phone."],
-  "few-recipients": ["Only one key opens your videos", "If it is lost, the videos are lost. Pair a second phone or keep the recovery key from the owner's card."],
+  "one-recipient": ["Only one key opens your videos", "If it is lost, so are the videos. Pair a second phone, or set the doorbell up with a recovery key."],
   camera: ["The camera does not answer", "Check its cable and power. Recording starts again by itself."],
-  frozen: ["The camera's picture stands still", "It is being restarted."],
-  full: ["The memory card is full", "Old videos are being removed to make room."],
-  disk: ["The memory card has a problem", "Videos may not be kept. Replace the card soon."],
+  "camera-frozen": ["The camera's picture stands still", "It is being started again."],
+  "camera-changed": ["The camera sends another kind of picture", "It is being started again."],
+  "camera-unreadable": ["The camera's picture can't be read", "Check which camera is set up."],
+  storage: ["The memory card has a problem", "Videos may not be kept. Replace the card soon."],
+  "storage-full": ["The memory card is full", "Old videos are removed to make room. If this stays, something else fills the card."],
+  "storage-pinned": ["No room for new videos", "What you kept or are sending takes all the room. Delete videos that you no longer need."],
+  "segments-quarantined": ["Some stored files were not in order", "They were set aside and are not shown. After a power cut that can happen once; if it goes on, replace the card."],
+  "recorder-down": ["The recording part has stopped", "It is being started again."],
+  "uplink-down": ["The part with the internet connection has stopped", "It is being started again."],
   broker: ["No connection for requests", "New requests can't arrive. Check the home's internet connection."],
+  "broker-refused": ["The platform refuses this doorbell", "Requests can't arrive. Ask whoever set it up to check its account."],
   directory: ["The list of agencies is out of date", "Check the home's internet connection. Until it is renewed nothing can be shared."],
   clock: ["The doorbell does not know the time", "Requests wait until it does. Check the home's internet connection."],
-  recorder: ["The recording part has stopped", "It is being started again."],
-  uplink: ["The connection to the internet has stopped", "It is being started again."],
+  "upload-waits": ["Sending is interrupted", "The agency's server can't be reached. The doorbell tries again by itself."],
+  page: ["This page has a problem", "Look at the doorbell's own messages."],
 };
 
 /** `[title, what to do]` for a fault code. */
 export function faultWords(code) {
   const plain = String(code).toLowerCase().replaceAll("_", "-");
-  const found = FAULTS[plain] ?? Object.entries(FAULTS).find(([name]) => plain.startsWith(name))?.[1];
-  return found ?? ["The doorbell has a problem", `It calls it "${plain.slice(0, 40)}". Run doorbell status at the doorbell for more.`];
+  const fitting = Object.keys(FAULTS).filter((name) => plain === name || plain.startsWith(`${name}-`));
+  const best = fitting.sort((a, b) => b.length - a.length)[0];
+  return FAULTS[best] ?? ["The doorbell has a problem", `It calls it "${plain.slice(0, 40)}". Run doorbell status at the doorbell for more.`];
 }
 
 const REFUSALS = {
@@ -150,6 +158,7 @@ const DISTRUST = {
   E_REPLY: "the footage would go to a key or place that is not the agency's",
   E_LIMIT: "it asks for more than is allowed",
   E_TEXT: "its words hold hidden or misleading signs",
+  D_DIRECTORY: "the doorbell does not hold the agencies' list that it needs",
 };
 
 /** Why a request is not shown. */

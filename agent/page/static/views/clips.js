@@ -57,5 +57,11 @@ export async function clipsView(context) {
   more.addEventListener("click", () => load().catch((error) => say(explain(error))));
   await load();
   const none = list.childElementCount === 0 ? h("p", { class: "calm" }, "No videos yet.") : null;
-  return { title: "Videos", nodes: [none, list, more] };
+  return {
+    title: "Videos",
+    nodes: [none, list, more],
+    onEvent: (name) => {
+      if (name === "phone" && none) context.redraw(); // perhaps this phone was just let in
+    },
+  };
 }

@@ -5,7 +5,7 @@ import { choosableClip, groupClips } from "../clip_card.js";
 import { makeDecline, makeShare } from "../consent.js";
 import { ask, card, h, notice, say } from "../dom.js";
 import { Refused } from "../refused.js";
-import { recall, remember } from "../store.js";
+import { remember } from "../store.js";
 import { isText } from "../text_rules.js";
 import { amount, duration, explain, plural, span } from "../words.js";
 import { isWaiting } from "./home.js";
@@ -109,10 +109,8 @@ async function sayNo(parts) {
 }
 
 async function sayYes(parts, rows, contact) {
-  const { context, checked, answer, memory } = parts;
+  const { context, checked, answer, memory, prev } = parts;
   const { me, status } = context;
-  const before = await recall("decisions", checked.payload.id);
-  const prev = answer.state === "DECLINED" && before?.decision === "decline" ? before.consent : null;
   const sent = await ask({
     title: `Share with ${answer.agency.name}?`,
     body: statement(rows, answer, contact, status.button),

@@ -37,9 +37,6 @@ function clockNotice(status) {
   if (status.clock === "suspect") {
     return notice("warn", "The doorbell's clock jumped", h("p", {}, "Nothing is shared or removed until it is sure again."), h("p", {}, h("a", { href: "#/settings" }, "Check the time in Settings")));
   }
-  if (["untrusted", "unsynced", "unsynchronised"].includes(status.clock)) {
-    return notice("warn", ...faultWords("clock").map((text, i) => (i ? h("p", {}, text) : text)));
-  }
   return null;
 }
 
@@ -54,7 +51,14 @@ function quietFacts(status) {
     h("p", { class: "row" }, icon("ask"), h("span", {}, asks, " ", h("a", { href: "#/settings" }, "Settings"))),
     h("p", { class: "row" }, icon("film"), h("span", {}, `Videos use ${amount(bytes)} of ${amount(limit)}. The oldest make room for new ones.`)),
     meter,
+    withheldLine(status),
   );
+}
+
+/** What was held back because too much came at once; shown as a number only (protocol section 7). */
+function withheldLine(status) {
+  if (!(status.withheld > 0)) return null;
+  return h("p", { class: "row" }, icon("warn"), h("span", {}, `${plural(status.withheld, "request")} not shown, because too many came at once.`));
 }
 
 async function logWarning(me) {
@@ -78,7 +82,8 @@ export async function homeView(context) {
     await logWarning(me),
   ];
   const open = requests.filter((row) => OPEN.has(row.state));
-  const faults = status.faults.map((code) => {
+  // A clock that jumped has a notice of its own, with something to do.
+  const faults = status.faults.filter((code) => code !== "clock-suspect").map((code) => {
     const [title, todo] = faultWords(code);
     return notice("warn", title, h("p", {}, todo));
   });

@@ -11,20 +11,23 @@ import { distrust, incident, moment, span, stateWords, utcSpan, zoneName } from 
 import { deciding } from "./decide.js";
 import { standing } from "./standing.js";
 
-/** A no may be replaced only by the phone that said it (protocol section 11). */
-async function mayAnswer(id, state) {
-  if (state === "PENDING") return true;
-  return state === "DECLINED" && (await recall("decisions", id))?.decision === "decline";
+const OVER = new Set(["DELIVERED", "UNCONFIRMED", "WITHDRAWN", "FAILED", "CANCELLED", "EXPIRED"]);
+
+/** The own no that a yes would replace (protocol section 11): its id, or null. */
+async function ownDecline(me, id, answer) {
+  if (answer.state !== "DECLINED") return null;
+  if (answer.declined) return answer.declined.approver === me.phone ? answer.declined.id : null;
+  const kept = await recall("decisions", id);
+  return kept?.decision === "decline" ? kept.consent : null;
 }
 
-/** The answer of the doorbell, verified: `{checked, answer}`. */
-async function verified(id) {
-  const answer = await get(`/api/requests/${id}`);
+/** The answer of the doorbell, verified. */
+async function verified(id, answer) {
   const raw = utf8(JSON.stringify(answer.envelope));
   const checked = await checkRequest(raw, answer.platform, answer.agency);
   demand(checked.sha256 === answer.sha256 && checked.payload.id === id, "E_SIG", "another request");
   demandShowable(answer.agency, answer.platform);
-  return { checked, answer };
+  return checked;
 }
 
 /** Keys of an agency as one short text, and whether they are those that this phone saw last. */
@@ -67,8 +70,19 @@ function asker(answer, memory) {
   );
 }
 
+/** A request that is over and can no longer be checked, because the agencies' list has moved on. */
+async function overUnchecked(context, id, answer) {
+  const part = await standing({ context, checked: { payload: { id } }, answer });
+  const why = h("p", { class: "calm" }, "What was asked is no longer shown: the keys that signed it are not in use any more, so this phone can't check it.");
+  return { title: "Request", back: "requests", nodes: [part.first, part.nodes, why] };
+}
+
 function untrusted(error) {
   console.warn(error);
+  if (error.code === "D_DIRECTORY") {
+    const text = h("p", {}, "The doorbell does not hold the list of agencies that this request names, so this phone can't check it. Try again when the doorbell is connected.");
+    return { title: "Request", back: "requests", nodes: [notice("warn", "Can't be checked right now", text)] };
+  }
   return {
     title: "Request",
     back: "requests",
@@ -84,19 +98,19 @@ function untrusted(error) {
 }
 
 export async function requestView(context, id) {
-  let found;
+  const answer = await get(`/api/requests/${id}`);
+  if (Number.isInteger(answer.seconds)) context.deadlines.set(id, performance.now() + answer.seconds * 1000);
+  let checked;
   try {
-    found = await verified(id);
+    checked = await verified(id, answer);
   } catch (error) {
-    const foreign = ["NOT_FOUND", "OFFLINE", "E_VAULT", "NO_SESSION", "C_APPROVER", "NOT_PAIRED"];
-    if (foreign.includes(error.code)) throw error;
-    return untrusted(error);
+    return OVER.has(answer.state) ? overUnchecked(context, id, answer) : untrusted(error);
   }
-  const { checked, answer } = found;
   const memory = await keyMemory(answer.agency);
   const [words, kind] = stateWords(answer.state);
-  const part = (await mayAnswer(id, answer.state))
-    ? await deciding({ context, checked, answer, memory })
+  const prev = await ownDecline(context.me, id, answer);
+  const part = answer.state === "PENDING" || prev !== null
+    ? await deciding({ context, checked, answer, memory, prev })
     : await standing({ context, checked, answer });
   return {
     title: "Request",

@@ -5,7 +5,6 @@ import { actionButton, card, h, notice, say } from "../dom.js";
 import { recall } from "../store.js";
 import { duration, explain, moment, plural, span } from "../words.js";
 
-const STOPPABLE = new Set(["CONFIRMING", "GRACE", "UPLOADING"]);
 
 function stopButton(context, id) {
   return actionButton(
@@ -123,6 +122,6 @@ export async function standing({ context, checked, answer }) {
   const draw = { CONFIRMING: confirming, GRACE: grace, UPLOADING: uploading }[answer.state];
   const part = draw ? draw(context, id, answer.agency) : ended(answer.state);
   const what = await shared(id);
-  if (what && (STOPPABLE.has(answer.state) || answer.state in ENDS)) part.nodes.push(card("What you shared", what));
+  if (what) part.nodes.push(card("What you shared", what));
   return part;
 }
