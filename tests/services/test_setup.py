@@ -1,0 +1,110 @@
+"""`doorbell init`, the owner's card, the platform's bundle, and `doorbell reset`."""
+
+import hashlib
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from agent.config import load_config
+from agent.consent.pairing import parse_link
+from agent.core.errors import ConfigError, TroubleError
+from agent.core.recovery import decode_recovery
+from agent.page.tls_identity import TlsIdentity
+from agent.services.setup import initialise, install_bundle, read_bundle, reset
+from agent.services.vault.keys import load_keys
+from tests.fakes.vault_rig import make_config
+
+BUNDLE = """
+name = "Example platform"
+broker = "mqtts://broker.example"
+directory = "https://directory.example/d"
+ca = "-----BEGIN CERTIFICATE-----\\n"
+root = '{"signed": {}}'
+username = "door \\"one\\""
+"""
+
+
+def test_init_makes_keys_that_only_their_owner_reads(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    initialise(config, with_recovery=True)
+    keys = config.device.state_dir / "vault" / "keys"
+    for path in [*keys.iterdir(), config.device.state_dir / "page" / "tls.key"]:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    assert load_keys(keys).device_kid
+    assert "PRIVATE" not in repr(load_keys(keys))
+
+
+def test_the_card_names_the_page_by_its_key(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    card = initialise(config, with_recovery=True)
+    link = parse_link(card.link)
+    assert link.spki == TlsIdentity(config.device.state_dir / "page").spki_sha256
+    assert (link.host, link.port) == ("127.0.0.1", 8443)
+    assert card.recovery is not None
+    assert len(decode_recovery(card.recovery)) == 32
+
+
+def test_the_recovery_key_is_kept_nowhere(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    card = initialise(config, with_recovery=True)
+    assert card.recovery is not None
+    private = decode_recovery(card.recovery)
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            raw = path.read_bytes()
+            assert private not in raw
+            assert private.hex().encode() not in raw
+            assert card.recovery.encode() not in raw
+
+
+def test_init_twice_keeps_what_is_there(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    initialise(config, with_recovery=False)
+    before = load_keys(config.device.state_dir / "vault" / "keys").device_kid
+    with pytest.raises(TroubleError, match="doorbell reset"):
+        initialise(config, with_recovery=False)
+    assert load_keys(config.device.state_dir / "vault" / "keys").device_kid == before
+
+
+def test_reset_deletes_everything_and_init_starts_anew(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    initialise(config, with_recovery=True)
+    before = load_keys(config.device.state_dir / "vault" / "keys").device_kid
+    assert reset(config)
+    assert not any(config.device.state_dir.iterdir())
+    initialise(config, with_recovery=True)
+    assert load_keys(config.device.state_dir / "vault" / "keys").device_kid != before
+
+
+def test_reset_refuses_while_the_doorbell_runs(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    initialise(config, with_recovery=False)
+    (config.device.run_dir / "console.sock").touch()
+    with pytest.raises(TroubleError, match="stop it first"):
+        reset(config)
+
+
+def test_a_platform_bundle_becomes_the_platform_section(tmp_path: Path) -> None:
+    (tmp_path / "platform.toml").write_text(BUNDLE)
+    config = tmp_path / "doorbell.toml"
+    config.write_text('[device]\nlocation = [1.0, 2.0]\n[camera]\nsource = "scene:porch"\n')
+    bundle = read_bundle(tmp_path / "platform.toml")
+    assert bundle.fingerprint.replace(" ", "") == hashlib.sha256(b'{"signed": {}}').hexdigest()
+    assert install_bundle(bundle, config)
+    platform = load_config(config).platform
+    assert platform.broker == "mqtts://broker.example"
+    assert platform.username == 'door "one"'
+    assert json.loads(platform.root.read_text()) == {"signed": {}}
+    assert not install_bundle(bundle, config)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "name = 1\n", BUNDLE + "extra = 1\n", "[", BUNDLE.replace('"mqtts', '7 # "mqtts')]
+)
+def test_what_is_no_bundle_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "platform.toml").write_text(text)
+    with pytest.raises(ConfigError) as wrong:
+        read_bundle(tmp_path / "platform.toml")
+    assert "\n" not in str(wrong.value)
