@@ -57,6 +57,8 @@ class Mailbox(Generic[Frame]):
     def put_packet(self, packet: Packet) -> None:
         """Keep a packet for the next letter. Those before the first key frame are dropped without a count."""
         with self._bell:
+            if self._trouble is not None or self._closed:
+                return
             if len(self._packets) >= MOST_PACKETS:
                 self._dropped += len(self._packets)
                 self._packets.clear()
@@ -70,19 +72,18 @@ class Mailbox(Generic[Frame]):
     def put_frame(self, frame: Frame, capture_ns: int, *, dropped: int = 0) -> None:
         """Hand over a frame and wake the reader; an older one that was not read is given back."""
         with self._bell:
-            old, self._frame = self._frame, None
-            if not self._closed:
+            useless: Frame | None = frame
+            if self._trouble is None and not self._closed:
+                useless = None if self._frame is None else self._frame[0]
                 self._frame = (frame, capture_ns)
                 self._frames += 1
                 self._dropped += dropped
                 self._bell.notify()
-        if old is not None:
-            self._give_back(old[0])
-        if self._closed:
-            self._give_back(frame)
+        if useless is not None:
+            self._give_back(useless)
 
     def fail(self, trouble: TroubleError) -> None:
-        """Let the reader raise `trouble` from now on; the first one stays."""
+        """Let the reader raise `trouble` after what is there; nothing is added, and the first trouble stays."""
         with self._bell:
             self._trouble = self._trouble or trouble
             self._bell.notify()
@@ -91,13 +92,13 @@ class Mailbox(Generic[Frame]):
         """Wait for a frame; None when none came.
 
         Raises:
-            TroubleError: what `fail` was told, even if a frame is there.
+            TroubleError: what `fail` was told, when no frame is left.
         """
         with self._bell:
             self._bell.wait_for(lambda: self._frame is not None or self._trouble is not None, timeout_s)
-            if self._trouble is not None:
-                raise self._trouble
             if self._frame is None:
+                if self._trouble is not None:
+                    raise self._trouble
                 return None
             frame, capture_ns = self._frame
             letter = Letter(frame, capture_ns, tuple(self._packets), self._frames, self._dropped)

@@ -3,6 +3,7 @@
 Knows nothing of time, zones or encoders. Every error of FFmpeg becomes `TroubleError` here.
 """
 
+import itertools
 from collections import deque
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -25,6 +26,7 @@ else:
 _NS = 1_000_000_000
 _DEFAULT_FPS = 25.0
 _MOST_FPS = 240.0
+_MOST_KEY_GAP_S = 20.0  # a recorder keeps whole groups; one must not outgrow what it keeps
 _MOST_BAD_FRAMES = 250  # in a row; a stream that gives no picture for that long is broken, not noisy
 
 
@@ -232,7 +234,20 @@ def _shape(stream: VideoStream) -> Shape:
         width=context.width,
         height=context.height,
         fps=fps if 0 < fps <= _MOST_FPS else _DEFAULT_FPS,
-        passable=is_h264 and not context.has_b_frames and context.pix_fmt in ("yuv420p", "yuvj420p"),
+        passable=is_h264
+        and not context.has_b_frames
+        and context.pix_fmt in ("yuv420p", "yuvj420p")
+        and _longest_key_gap_s(stream) <= _MOST_KEY_GAP_S,
         extradata=bytes(context.extradata or b"") if is_h264 else b"",
         colour={name: value for name, value in colour.items() if value > 0},
     )
+
+
+def _longest_key_gap_s(stream: VideoStream) -> float:
+    """Return the longest time without a key frame, as far as the file's index says; 0 for a live stream."""
+    stamps = [entry.timestamp for entry in stream.index_entries if entry.is_keyframe]
+    if len(stream.index_entries) and stream.time_base:
+        stamps.append(stream.index_entries[len(stream.index_entries) - 1].timestamp)
+        longest = max((after - before for before, after in itertools.pairwise(stamps)), default=0)
+        return float(longest * stream.time_base)
+    return 0.0

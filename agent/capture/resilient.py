@@ -126,6 +126,9 @@ class Resilient:
 
     def _missed(self, trouble: TroubleError) -> None:
         now_ns = self._clock.boot_ns()
+        if trouble.code == "camera-waiting":
+            self._seen_ns = now_ns
+            return
         if trouble.code == "camera-frozen" and now_ns - self._seen_ns < FROZEN_AFTER_S * _NS:
             return
         self.fault = trouble

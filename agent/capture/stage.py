@@ -51,11 +51,11 @@ def make_stage(shape: Shape, first: Unit, settings: CameraSettings) -> Stage:
     Raises:
         TroubleError: "zones" or "camera-failed".
     """
-    if shape.passable and first.packet is not None and not settings.privacy_zones:
+    if shape.passable and first.packet is not None and not first.frame.rotation and not settings.privacy_zones:
         parameters = _parameters(shape, first)
         if parameters is not None:
             return Passing(shape, parameters, settings)
-    return Encoding(shape, settings)
+    return Encoding(shape, settings, first.frame.rotation)
 
 
 def _parameters(shape: Shape, first: Unit) -> h264.Parameters | None:
@@ -110,10 +110,19 @@ class Passing:
 
 
 class Encoding:
-    """Pictures drawn on the encoder's canvas, zones burnt in, then encoded."""
+    """Pictures drawn on the encoder's canvas, zones burnt in, then encoded.
 
-    def __init__(self, shape: Shape, settings: CameraSettings) -> None:
+    Args:
+        shape: of the stream.
+        settings: `[camera]`.
+        rotation: degrees counterclockwise by which the pictures must be turned, as phones note beside a video.
+    """
+
+    def __init__(self, shape: Shape, settings: CameraSettings, rotation: int = 0) -> None:
         width, height = shape.width & ~1, shape.height & ~1  # 4:2:0 has no odd sizes; one line is cut off
+        self._quarters = round(rotation / 90) % 4
+        if self._quarters % 2:
+            width, height = height, width
         if not width or not height:
             raise TroubleError("camera-failed", "the picture is too small; choose another [camera] source")
         self._zones = Zones(settings.privacy_zones, width, height)
@@ -136,7 +145,8 @@ class Encoding:
         planes = (canvas.luma, canvas.blue, canvas.red)
         frame = self._planar(unit.frame)
         for index, plane in enumerate(planes):
-            np.copyto(plane, plane_view(frame, index)[: plane.shape[0], : plane.shape[1]])
+            upright = np.rot90(plane_view(frame, index), self._quarters)
+            np.copyto(plane, upright[: plane.shape[0], : plane.shape[1]])
         self._zones.burn_yuv420(*planes)
         packet = self._encoder.encode(capture_ns)
         return self._shrinker.shrink(canvas.luma), (packet,)

@@ -85,14 +85,30 @@ def test_a_reader_is_woken_by_a_frame() -> None:
     assert time.monotonic() - began < 2
 
 
-def test_trouble_wakes_the_reader_and_the_first_one_stays() -> None:
-    mailbox, _ = box()
+def test_trouble_comes_after_what_is_there_and_the_first_one_stays() -> None:
+    mailbox, given_back = box()
+    mailbox.put_packet(packet(1, key=True))
     mailbox.put_frame(1, 1)
     mailbox.fail(TroubleError("zones", "first"))
     mailbox.fail(TroubleError("camera-failed", "second"))
+    mailbox.put_packet(packet(2))
+    mailbox.put_frame(2, 2)
+    assert given_back == [2]
+    letter = mailbox.take(0)
+    assert letter is not None
+    assert [one.capture_ns for one in letter.packets] == [1]
     for _ in range(2):
         with pytest.raises(TroubleError, match="first"):
             mailbox.take(0)
+
+
+def test_trouble_wakes_the_reader() -> None:
+    mailbox, _ = box()
+    threading.Timer(0.05, mailbox.fail, (TroubleError("camera-failed", "it broke"),)).start()
+    began = time.monotonic()
+    with pytest.raises(TroubleError):
+        mailbox.take(5)
+    assert time.monotonic() - began < 2
 
 
 def test_after_closing_every_frame_goes_straight_back() -> None:

@@ -186,6 +186,8 @@ def test_parameters_that_change_are_a_new_stream() -> None:
     camera.encoder.sets = camera.encoder.sets.replace(b"\x42", b"\x4d", 1)
     for number in range(1, 25):
         camera.frame(number * 100_000, 120)
+    old = source.read(1.0).packets
+    assert len(old) == 19
     with pytest.raises(TroubleError) as caught:
         source.read(1.0)
     assert caught.value.code == "camera-changed"

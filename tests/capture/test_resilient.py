@@ -102,6 +102,17 @@ def test_delays_grow_and_no_read_waits_longer_than_asked() -> None:
     assert gaps.tolist() == pytest.approx([1, 2, 4, 8, 16], abs=0.3)
 
 
+def test_a_film_with_a_long_pause_is_not_frozen() -> None:
+    camera = ScriptedCamera(HandClock(), pictures=1, trouble=TroubleError("camera-waiting", "not due"))
+    eyes = watched(camera)
+    eyes.read(0.5)
+    for _ in range(30):
+        assert eyes.read(0.5) is None
+        camera.clock.sleep(0.5)
+    assert eyes.fault is None
+    assert eyes.generation == 1
+
+
 def test_a_file_that_is_over_stays_over() -> None:
     camera = ScriptedCamera(HandClock(), pictures=2, trouble=TroubleError("camera-ended", "it is over"))
     eyes = watched(camera)
