@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from agent.core.errors import DoorbellError, RefusedError, TroubleError
 from agent.core.strict_json import Json, dump, parse
@@ -334,8 +334,11 @@ class Link:
     def _dispatch(self, frame: Json, fds: list[int]) -> None:
         if not isinstance(frame, dict):
             raise RefusedError("frame", "no object")
+        answered = frame.get("re", 0)
+        if type(answered) is not int:
+            raise RefusedError("frame", "an answer to no call")
         with self._lock:
-            on_reply = self._calls.pop(cast("int", frame["re"]), None) if "re" in frame else None
+            on_reply = self._calls.pop(answered, None) if "re" in frame else None
         if "re" in frame and "error" in frame:
             if on_reply is not None:
                 code, why = str(frame["error"]), str(frame.get("why", ""))
