@@ -128,6 +128,8 @@ def test_each_verb(verb: str, args: object, wanted: object) -> None:
         ("admit", {"phone": "x"}),
         ("admit", [GUEST.kid]),
         ("delete", {"clip": "x"}),
+        ("delete", {"phone": GUEST.kid}),
+        ("keep", {"clip": CLIP, "phone": GUEST.kid}),
         ("keep", {"clip": None}),
         ("settings", {}),
         ("settings", []),
@@ -192,6 +194,12 @@ def test_6_a_nonce_for_a_decision_is_none_for_an_action() -> None:
     assert house.code_of("keep", {"clip": CLIP}, nonce=nonce) == "C_NONCE"
     theirs = house.nonces.issue(BEN.kid, None, NOW_NS)
     assert house.code_of("keep", {"clip": CLIP}, nonce=theirs) == "C_NONCE"
+
+
+def test_a_nonce_is_at_most_128_characters() -> None:
+    house = House()
+    for size, wanted in ((128, "C_NONCE"), (129, "E_SCHEMA")):
+        assert house.code_of("keep", {"clip": CLIP}, nonce="n" * size) == wanted
 
 
 def test_nobody_else_makes_an_action() -> None:

@@ -26,7 +26,15 @@ CAMPAIGNS: Final = (
     ),
     Campaign("agent.consent.console", (f"{_T}console.py",)),
     Campaign("agent.consent.release", (f"{_T}release.py",)),
-    Campaign("agent.consent.actions", (f"{_T}actions.py",)),
+    Campaign(
+        "agent.consent.actions",
+        (f"{_T}actions.py",),
+        {
+            "0 minus 1 in `check_signature(envelope, envelope.signatures[0], phone.sign_pub)`": (
+                "an action has one signature: the first is the last"
+            ),
+        },
+    ),
     Campaign("agent.consent.settings", (f"{_T}settings.py",)),
     Campaign("agent.consent.fields", (f"{_T}consents.py", f"{_T}settings.py", f"{_T}consents_vectors.py")),
     Campaign("agent.consent.nonces", (f"{_T}nonces.py",)),
