@@ -102,14 +102,22 @@ class Doorbell:
             os.killpg(process.pid, signal.SIGKILL)  # its own session: the four processes and nobody else
             return process.wait()
 
+    def check(self) -> None:
+        """See that it still runs.
+
+        Raises:
+            DoorbellFailedError: it has ended; the text is its last words.
+        """
+        if self._process is not None and self._process.poll() is not None:
+            raise DoorbellFailedError(f"the doorbell ended: {self.last_words()}")
+
     def console(self, *arguments: str) -> Any:  # noqa: ANN401 - any JSON
         """What `doorbell <arguments> --json` answers.
 
         Raises:
             DoorbellFailedError: it failed, or the doorbell has ended.
         """
-        if self._process is not None and self._process.poll() is not None:
-            raise DoorbellFailedError(f"the doorbell ended: {self.last_words()}")
+        self.check()
         return json.loads(doorbell(*arguments, "--json", "--config", self.config).stdout)
 
     def wait_until(self, ready: Callable[[dict[str, Any]], bool], timeout_s: float, what: str) -> dict[str, Any]:
@@ -120,8 +128,7 @@ class Doorbell:
         """
         deadline, last = time.monotonic() + timeout_s, "it does not answer"
         while time.monotonic() < deadline:
-            if self._process is not None and self._process.poll() is not None:
-                raise DoorbellFailedError(f"the doorbell ended: {self.last_words()}")
+            self.check()
             try:
                 status: dict[str, Any] = self.console("status")
             except DoorbellFailedError as error:

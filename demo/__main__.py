@@ -1,0 +1,136 @@
+"""`python -m demo`: the whole neighbourhood, told step by step; exit 0 when the evidence lies there.
+
+`--live` leaves the owner's part to you, in your browser.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import socket
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from agent.core.errors import DoorbellError
+from demo import story
+from demo.broker import BrokerError
+from demo.dispatch import DispatchError
+from demo.doorbell import DoorbellFailedError
+from demo.narrator import Narrator
+from demo.neighbourhood import HouseSettings, Neighbourhood
+from demo.page_client import PageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FAILURES = (
+    story.StoryError,
+    BrokerError,
+    DispatchError,
+    DoorbellError,
+    DoorbellFailedError,
+    PageError,
+    OSError,
+)
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Tell the story; 0 at its end, 1 with one plain line when it breaks off, 130 after Ctrl-C."""
+    args = _parser().parse_args(arguments)
+    if args.video is not None and not args.video.is_file():
+        return _failed(f"{args.video}: there is no such video")
+    signal.signal(signal.SIGTERM, _interrupt)
+    out = args.out or Path("out") / time.strftime("demo-%Y%m%d-%H%M%S")
+    tell = Narrator()
+    town = None
+    try:
+        town = Neighbourhood(Path(tempfile.mkdtemp(prefix="doorbell-demo-")), _settings(args))
+        _tell_story(town, tell, out.absolute(), live=args.live)
+    except FAILURES as error:
+        return _failed(str(error).splitlines()[0] if str(error) else type(error).__name__)
+    except KeyboardInterrupt:
+        print("\nStopped. Everything is shut down and nothing is left behind.", file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        _close(town)
+    return 0
+
+
+def _tell_story(town: Neighbourhood, tell: Narrator, out: Path, *, live: bool) -> None:
+    story.open_the_town(town, tell)
+    phone = None
+    if live:
+        story.pair_live(town, tell)
+    else:
+        phone = story.pair_scripted(town, tell)
+    clip = story.wait_for_a_clip(town, tell, since_ms=int(time.time() * 1000))
+    request = story.ask(town, tell, clip)
+
+    def state() -> str:
+        rows = town.doorbell.console("requests") if phone is None else phone.requests()
+        return str(next((row["state"] for row in rows if row["id"] == request), ""))
+
+    if phone is None:
+        tell.say("It is your turn: look at the request on your phone and answer it.")
+        ended = story.follow(state, tell, story.PERSON_S, ends=(*story.AFTER_YES, "DECLINED"))
+    else:
+        story.answer_scripted(phone, tell, request)
+        ended = story.follow(state, tell, story.DELIVER_S)
+    if ended == "DELIVERED":
+        story.judge(town, tell, request, out)
+    elif not live or ended not in ("DECLINED", "WITHDRAWN"):
+        raise story.StoryError(f"the request ended as {ended}")
+
+
+def _settings(args: argparse.Namespace) -> HouseSettings:
+    source = "scene:porch" if args.video is None else f"file:{args.video.absolute()}?loop=1"
+    if not args.live:
+        return HouseSettings(source=source)
+    names = dict.fromkeys((_home_address(), "localhost", "127.0.0.1"))
+    return HouseSettings(source=source, enabled=True, grace_s=10, page_host="0.0.0.0", page_names=tuple(names))  # noqa: S104 - the owner's phone is in the same network
+
+
+def _home_address() -> str:
+    """This machine's address in its network; nothing is sent to find out."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # an address of documentation, RFC 5737
+        except OSError:
+            return "localhost"
+        return str(probe.getsockname()[0])
+
+
+def _close(town: Neighbourhood | None) -> None:
+    """Shut everything down; a second Ctrl-C must not leave processes behind."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    if town is not None:
+        town.stop()
+        town.clean()
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _failed(line: str) -> int:
+    print(f"demo: {line}", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m demo", description="A neighbourhood on one machine: from a clip to checked evidence."
+    )
+    parser.add_argument("--video", type=Path, help="what the camera sees, repeated; default: a drawn doorstep")
+    parser.add_argument("--live", action="store_true", help="you are the owner, in your browser")
+    parser.add_argument("--out", type=Path, help="where the evidence goes; default: out/demo-<date>-<time>")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
