@@ -6,7 +6,7 @@ when the power went. Every difference has one explanation or none:
 | in the folder | in the index | so |
 |---|---|---|
 | complete | no, and not leaving | the vault was down when it was sealed: check it, then index it |
-| complete or not | leaving | its eviction was committed: delete it |
+| complete, or only a part | leaving | its eviction was committed: delete it |
 | half | any | a write or removal was cut: delete the half |
 | complete, of another length | yes | nothing explains it: quarantine, and it is missing |
 | no | yes | nothing explains it: missing, to be evicted and told |
@@ -77,7 +77,7 @@ def reconcile(found: Found, indexed: Mapping[Id, int], leaving: Iterable[Id]) ->
         delete=tuple(sorted(going)),
         delete_names=found.half,
         quarantine=changed,
-        quarantine_names=found.foreign,
+        quarantine_names=tuple(one for one in found.foreign if one.split(".")[0] not in going),
         missing=gone + changed,
         index=tuple(one for one in found.complete if one not in indexed and one not in going),
     )

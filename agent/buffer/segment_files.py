@@ -35,8 +35,9 @@ class Scan:
 
     Attributes:
         complete: ids with both files, in order of name.
-        half: names of temporary files and of sidecars without a segment: a write or a removal that a power
-            cut ended. They hold nothing that can be opened and may be deleted.
+        half: names of temporary files, of sidecars without a segment, and of segments whose sidecar still has
+            its temporary name: a write or a removal that a power cut ended, its renames in either order. They
+            were never told to anyone and may be deleted.
         foreign: every other name, a segment without a sidecar among them: what nothing here explains.
     """
 
@@ -132,6 +133,8 @@ class SegmentFolder:
                 half.append(name)
             elif ending == SEGMENT and is_id(stem) and stem + SIDECAR in names:
                 complete.append(stem)
+            elif ending == SEGMENT and is_id(stem) and stem + SIDECAR + TEMPORARY in names:
+                half.append(name)
             elif ending == SIDECAR and is_id(stem):
                 if stem + SEGMENT not in names:
                     half.append(name)
