@@ -242,7 +242,11 @@ class DecisionsDesk:
         """Add the button's signature to the consent that waits for it."""
         if row.state is not State.CONFIRMING or row.consent is None:
             return
-        consent = self.standing_consent(row)
+        try:
+            consent = self.standing_consent(row)
+        except RefusedError as refused:  # its approver was unpaired since
+            self.give_up(row, refused)
+            return
         pressed = add_press(consent, self._house.keys.button.sign_key)
         with self._house.db.transaction() as tx:
             ledger.confirm_consent(tx, pressed.form.id, pressed.raw)
