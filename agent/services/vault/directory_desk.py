@@ -235,7 +235,8 @@ class DirectoryDesk:
                 work()
             except DoorbellError as exc:
                 error = exc
-            changed = before is not self.view and self.view is not None
+            first = is_refresh and self._fetched_ns is None  # what the card held, nobody was told of
+            changed = first or _differ(before, self.view)
             self._house.loop.post(lambda: self._finish(finished, error, changed=changed))
 
         late = TroubleError("directory-late", "The directory did not answer in time. It is tried again by itself.")
@@ -269,3 +270,10 @@ class DirectoryDesk:
     def close(self) -> None:
         """End the thread; what it waits for ends with uplink's link."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _differ(before: DirectoryView | None, after: DirectoryView | None) -> bool:
+    """Say whether another directory is held; one more look-up under the same `platform.json` is no change."""
+    if before is None or after is None:
+        return after is not None
+    return before.platform is not after.platform or before.timestamp_expires_s != after.timestamp_expires_s
