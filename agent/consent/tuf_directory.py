@@ -184,8 +184,9 @@ class TufDirectory:
         view = DirectoryView(platform, {}, int(timestamp.expires.timestamp()))
         fresh, before = _Held(updater, fetcher, view, files), self._held
         if before is not None and before.files[_SNAPSHOT] == files[_SNAPSHOT]:
-            # The same snapshot names the same version of every target: what was looked up still holds.
-            view = replace(view, agencies=before.view.agencies)
+            # The same snapshot names the same version of every target: what was looked up still holds, and the
+            # platform is the same object, by which a caller sees that nothing changed but the timestamp.
+            view = replace(before.view, timestamp_expires_s=view.timestamp_expires_s)
             fresh = replace(fresh, view=view, of_agency=before.of_agency)
         self._held = fresh
         return fresh

@@ -80,6 +80,7 @@ def test_what_was_looked_up_stays_while_no_target_changed(
     repository.publish_timestamp(repository.version + 1, snapshot=repository.version)
     after = directory.refresh(repository.fetch)
     assert after.agencies == before.agencies
+    assert after.platform is before.platform
     assert after.timestamp_expires_s == before.timestamp_expires_s + 86_400
     assert directory.evidence_files(AGENCY)
 
