@@ -4,7 +4,7 @@ import sys
 
 import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]  # only `make fuzz` installs it
 
-with atheris.instrument_imports(include=["agent"]):
+with atheris.instrument_imports(include=["agent", "tuf"]):
     from tests.fuzz.targets import load
 
     TARGET = load(sys.argv[1])
