@@ -65,43 +65,43 @@ class Settings:
 Change = dict[str, object]
 
 
-def _muted(value: Json) -> tuple[str, ...]:
+def _agencies(value: Json, name: str) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > MAX_MUTED:
-        raise RefusedError("E_SCHEMA", f"muted_agencies: a list of at most {MAX_MUTED} agencies")
-    names = [agency_form(item, "muted_agencies") for item in value]
+        raise RefusedError("E_SCHEMA", f"{name}: a list of at most {MAX_MUTED} agencies")
+    names = [agency_form(item, name) for item in value]
     if len(set(names)) != len(names):
-        raise RefusedError("E_SCHEMA", "muted_agencies: an agency twice")
+        raise RefusedError("E_SCHEMA", f"{name}: an agency twice")
     return tuple(sorted(names))
 
 
-def _quiet(value: Json) -> tuple[int, int] | None:
+def _hours(value: Json, name: str) -> tuple[int, int] | None:
     if value is None:
         return None
     if not isinstance(value, list) or len(value) != 2:  # noqa: PLR2004 - a pair
-        raise RefusedError("E_SCHEMA", "quiet_hours: null or [from, to] in minutes of the day")
-    start, end = (integer(item, "quiet_hours", high=MINUTES_A_DAY - 1) for item in value)
+        raise RefusedError("E_SCHEMA", f"{name}: null or [from, to] in minutes of the day")
+    start, end = (integer(item, name, high=MINUTES_A_DAY - 1) for item in value)
     if start == end:
-        raise RefusedError("E_SCHEMA", "quiet_hours: they end when they start")
+        raise RefusedError("E_SCHEMA", f"{name}: they end when they start")
     return start, end
 
 
-def _limit(name: str, low: int, high: int) -> Callable[[Json], int | None]:
-    def read(value: Json) -> int | None:
+def _limit(low: int, high: int) -> Callable[[Json, str], int | None]:
+    def read(value: Json, name: str) -> int | None:
         return None if value is None else integer(value, name, low=low, high=high)
 
     return read
 
 
-_READ: Final[Mapping[str, Callable[[Json], object]]] = {
-    "requests_enabled": lambda value: boolean(value, "requests_enabled"),
-    "muted_agencies": _muted,
-    "alerts": lambda value: boolean(value, "alerts"),
-    "cell_precision": _limit("cell_precision", 3, 4),
-    "max_window_s": _limit("max_window_s", 1, CEILINGS.window_s),
-    "max_area_m2": _limit("max_area_m2", FLOOR_AREA_M2, CEILINGS.area_m2),
-    "max_lookback_days": _limit("max_lookback_days", 1, MAX_LOOKBACK_DAYS),
-    "daily_approvals": _limit("daily_approvals", 1, MAX_DAILY_APPROVALS),
-    "quiet_hours": _quiet,
+_READ: Final[Mapping[str, Callable[[Json, str], object]]] = {
+    "requests_enabled": boolean,
+    "muted_agencies": _agencies,
+    "alerts": boolean,
+    "cell_precision": _limit(3, 4),
+    "max_window_s": _limit(1, CEILINGS.window_s),
+    "max_area_m2": _limit(FLOOR_AREA_M2, CEILINGS.area_m2),
+    "max_lookback_days": _limit(1, MAX_LOOKBACK_DAYS),
+    "daily_approvals": _limit(1, MAX_DAILY_APPROVALS),
+    "quiet_hours": _hours,
 }
 
 NAMES: Final = frozenset(_READ)
@@ -118,7 +118,7 @@ def read_change(value: Json) -> Change:
     unknown = sorted(value.keys() - NAMES)
     if unknown:
         raise RefusedError("E_SCHEMA", f"there is no setting {unknown[0][:40]!r}")
-    return {name: _READ[name](item) for name, item in value.items()}
+    return {name: _READ[name](item, name) for name, item in value.items()}
 
 
 def changed(settings: Settings, change: Change) -> Settings:

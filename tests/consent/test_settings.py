@@ -60,6 +60,7 @@ def test_each_switch_is_a_boolean(name: str) -> None:
 def test_muted_agencies_are_a_bounded_list_of_distinct_ids() -> None:
     assert read_change({"muted_agencies": ["us-b", "us-a"]}) == {"muted_agencies": ("us-a", "us-b")}
     assert read_change({"muted_agencies": []}) == {"muted_agencies": ()}
+    assert MAX_MUTED == 256
     many = [f"us-{n}" for n in range(MAX_MUTED + 1)]
     assert not refused({"muted_agencies": many[1:]})
     for bad in wrong(many, "us-a", ["us-a", "us-a"], ["A"], [1], [None], None):
@@ -88,6 +89,12 @@ def test_the_list_of_settings_is_closed_and_mirrors_the_type() -> None:
     assert {item.name for item in dataclasses.fields(Settings)} == NAMES
     for bad in wrong({"auto_approve": True}, {"alerts": True, "grace_s": 5}, {}, [], None, "alerts"):
         assert refused(bad)
+
+
+def test_alerts_are_shown_and_nothing_is_muted_until_the_owner_says_so() -> None:
+    settings = Settings(requests_enabled=False)
+    assert settings.alerts
+    assert settings.muted_agencies == ()
 
 
 def test_a_change_changes_only_what_it_names() -> None:

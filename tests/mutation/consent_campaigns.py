@@ -35,7 +35,11 @@ CAMPAIGNS: Final = (
             ),
         },
     ),
-    Campaign("agent.consent.settings", (f"{_T}settings.py",)),
+    Campaign(
+        "agent.consent.settings",
+        (f"{_T}settings.py",),
+        {"Lt becomes LtE in `if start < end:`": "quiet hours never end when they start"},
+    ),
     Campaign("agent.consent.fields", (f"{_T}consents.py", f"{_T}settings.py", f"{_T}consents_vectors.py")),
     Campaign("agent.consent.nonces", (f"{_T}nonces.py",)),
     Campaign("agent.consent.phones", (f"{_T}pairing.py", f"{_T}actions.py")),
