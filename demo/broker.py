@@ -41,6 +41,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _ends_with_us() -> list[str]:
+    """What to put before a command so that the kernel ends it when we are killed."""
+    setpriv = shutil.which("setpriv")  # util-linux; without it only a SIGKILL leaves the broker behind
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
+
+
 class Broker:
     """mosquitto in `folder`, started by `start` and stopped by `stop`; it keeps its ports over a restart.
 
@@ -85,7 +91,10 @@ class Broker:
                 self.port, self.plain_port = free_port(), free_port()
             config = self._write_config()
             self._process = subprocess.Popen(
-                [program, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                [*_ends_with_us(), program, "-c", str(config)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
             if self._came_up():
                 return

@@ -89,8 +89,9 @@ class HttpsServer:
                 tls.shutdown(2)
 
     def stop(self) -> None:
-        """Close the listener and every connection."""
-        self._server.shutdown()
-        self._thread.join()
+        """Close the listener and every connection; also when it was never started."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
         self.drop_connections()
         self._server.server_close()

@@ -91,6 +91,8 @@ class Neighbourhood:
         self.root = folder / "root.json"
         self.doorbell = Doorbell(self.config, folder / "doorbell.log")
         self._running = ExitStack()
+        for server in (self.uploads, self.directory_server):  # they hold their ports from here on
+            self._running.callback(server.stop)
 
     @property
     def state_dir(self) -> Path:
@@ -99,9 +101,12 @@ class Neighbourhood:
 
     def start_platform(self) -> None:
         """Start broker, directory and upload server, and connect the platform's publisher."""
-        for part in (self.broker, self.directory_server, self.uploads, self.publisher):
-            part.start()
-            self._running.callback(part.stop)
+        self.directory_server.start()
+        self.uploads.start()
+        self.broker.start()
+        self._running.callback(self.broker.stop)
+        self.publisher.start()
+        self._running.callback(self.publisher.stop)
 
     def install_doorbell(self) -> str:
         """Write the configuration and run `doorbell init --platform`; return the owner's card's link."""

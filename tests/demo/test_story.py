@@ -1,0 +1,128 @@
+"""`python -m demo` as a person runs it: to its end, to a plain failure, and to Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from demo.broker import mosquitto_path
+from demo.doorbell import ROOT
+from demo.narrator import Narrator
+
+DEMO = [sys.executable, "-m", "demo"]
+
+
+def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*DEMO, "--out", str(folder / "out"), *arguments],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(folder), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Every process whose command line names the folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if str(folder) in line:
+                found.append(line)
+    return found
+
+
+@pytest.fixture
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose path leaves room for unix sockets."""
+    return tmp_path_factory.mktemp("d")
+
+
+@pytest.mark.slow
+@pytest.mark.broker
+def test_the_story_ends_with_evidence_that_plays_and_holds(short: Path) -> None:
+    child = start(short)
+    out, errors = child.communicate(timeout=300)
+    assert child.returncode == 0, out + errors
+    assert errors == ""
+    films = list((short / "out" / "evidence").glob("*.mp4"))
+    assert films
+    assert (short / "out" / "evidence" / "report.html").exists()
+    for path in (films[0], short / "out" / "evidence" / "report.html"):
+        assert str(path) in out.rsplit("The evidence", 1)[1]
+    assert "FAILS  sealed" in out
+    assert processes_of(short) == []
+    assert [path.name for path in short.iterdir()] == ["out"], "the neighbourhood is gone"
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_can_be_stopped_at_any_time_and_leaves_nothing(short: Path, number: signal.Signals) -> None:
+    child = start(short)
+    assert child.stdout is not None
+    for line in child.stdout:
+        if "The doorbell starts" in line:
+            break
+    time.sleep(1.5)
+    os.killpg(child.pid, number)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert errors.strip() == "Stopped. Everything is shut down and nothing is left behind."
+    assert processes_of(short) == []
+    assert list(short.iterdir()) == []
+
+
+@pytest.mark.broker
+def test_a_killed_demo_takes_its_doorbell_with_it(short: Path) -> None:
+    child = start(short)
+    assert child.stdout is not None
+    for line in child.stdout:
+        if "The doorbell starts" in line:
+            break
+    time.sleep(1.5)
+    child.kill()
+    child.communicate(timeout=10)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and processes_of(short):
+        time.sleep(0.2)
+    assert processes_of(short) == []
+
+
+def test_a_missing_video_is_one_plain_line(short: Path) -> None:
+    child = start(short, "--video", "gone.mp4")
+    out, errors = child.communicate(timeout=30)
+    assert (child.returncode, out, errors) == (1, "", "demo: gone.mp4: there is no such video\n")
+
+
+def test_a_missing_broker_is_one_plain_line(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from demo import __main__ as demo  # noqa: PLC0415 - under the patched search for mosquitto
+
+    monkeypatch.setattr("demo.broker.mosquitto_path", lambda: None)
+    monkeypatch.setenv("TMPDIR", str(short))
+    said: list[str] = []
+    monkeypatch.setattr("sys.stderr", type("Err", (), {"write": said.append, "flush": lambda _: None})())
+    assert demo.main(["--out", str(short / "out")]) == 1
+    assert "".join(said) == "demo: mosquitto is not installed: apt-get install mosquitto\n"
+
+
+def test_mosquitto_is_found_out_of_users_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert mosquitto_path() in ("/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", None)
+
+
+def test_a_wait_says_how_long_it_took(capsys: pytest.CaptureFixture[str]) -> None:
+    tell = Narrator()
+    tell.chapter("One")
+    with tell.wait("Something"):
+        tell.tick()
+    assert capsys.readouterr().out == "\n1. One\n   Something …\n   … done (0 s)\n"
