@@ -119,3 +119,16 @@ def test_no_gesture_answers_a_request_that_waits(wired: Rig, gesture: Gesture) -
         wired.pass_s(GRACE_S)
     assert wired.state(request_id) == "PENDING"
     assert nothing_left(wired)
+
+
+def test_a_guest_can_not_keep_the_card_full_by_looking(rig: Rig) -> None:
+    guest = FakePhone()
+    assert rig.pair(guest)["state"] == "waiting"
+    segment = rig.record()
+    request_id = rig.ask()
+    vault = rig.vault
+    for phone, pinned in ((guest, frozenset()), (rig.phone, {segment})):
+        row = vault.house.phones[phone.kid]
+        vault.answers.request(request_id, row)
+        assert len(vault.answers.segments(request_id, row, -1, 512)) == 1
+        assert vault.house.nonces.pinned(rig.clock.boot_ns()) == pinned

@@ -114,11 +114,12 @@ class Answers:
         return extra
 
     def segments(self, request_id: object, phone: PhoneRow, after: int, limit: int) -> list[Json]:
-        """`GET /api/requests/<id>/segments`; what a phone was shown is pinned while its nonce lives."""
+        """`GET /api/requests/<id>/segments`; what a phone may share from is pinned while its nonce lives."""
         row = self._requests.row(request_id)
         found = [one for one in self._store.matching(row.from_s, row.to_s) if one.i > after]
         page = sorted(found, key=lambda one: one.i)[:limit]
-        self._house.nonces.list_under(phone.kid, row.id, [one.id for one in page], self._house.now().boot_ns)
+        if phone.state is PhoneState.ADMITTED:  # a waiting phone can't share, so it must not hold storage either
+            self._house.nonces.list_under(phone.kid, row.id, [one.id for one in page], self._house.now().boot_ns)
         return [self.segment_row(one, phone) for one in page]
 
     def segment_row(self, one: Stored, phone: PhoneRow) -> dict[str, Json]:
