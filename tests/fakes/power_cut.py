@@ -122,6 +122,14 @@ class _Open:
     offset: int = 0
 
 
+def _apply(change: dict[str, _File | None], names: dict[str, _File]) -> None:
+    for name, file in change.items():
+        if file is None:
+            names.pop(name, None)
+        else:
+            names[name] = file
+
+
 class Disk:
     """Follows the calls below one folder."""
 
@@ -130,6 +138,7 @@ class Disk:
         self._fds: dict[int, _Open] = {}
         self._names: dict[str, _File] = {}
         self._durable_names: dict[str, _File] = {}
+        self._pending: list[dict[str, _File | None]] = []  # changes of names, each whole or not at all
         self._folders: set[str] = {self._root}
         self.marks: list[str] = []
 
@@ -161,7 +170,9 @@ class Disk:
             self._fds[call.result] = _Open(path, None)
             return False
         created = path not in self._names
-        file = self._names.setdefault(path, _File())
+        if created:
+            self._rename_to({path: _File()})
+        file = self._names[path]
         self._fds[call.result] = _Open(path, file)
         if "O_TRUNC" in flags and file.now:
             file.now = bytearray()
@@ -217,16 +228,24 @@ class Disk:
     def _move(self, old: str | None, new: str | None) -> bool:
         if old is None or new is None:
             return False
-        self._names[new] = self._names.pop(old)
+        self._rename_to({new: self._names[old], old: None})
         return True
 
+    def _rename_to(self, change: dict[str, _File | None]) -> None:
+        self._pending.append(change)
+        _apply(change, self._names)
+
     def _unlink(self, call: Call) -> bool:
-        path = self._path(call.text(0))
-        return path is not None and self._names.pop(path, None) is not None
+        return self._remove(self._path(call.text(0)))
 
     def _unlinkat(self, call: Call) -> bool:
-        path = self._path(call.text(1), call.args[0])
-        return path is not None and self._names.pop(path, None) is not None
+        return self._remove(self._path(call.text(1), call.args[0]))
+
+    def _remove(self, path: str | None) -> bool:
+        if path is None or path not in self._names:
+            return False
+        self._rename_to({path: None})
+        return True
 
     def _mkdir(self, call: Call) -> bool:
         # Folders are made by `init`, long before; they are taken as durable at once.
@@ -241,14 +260,13 @@ class Disk:
         if opened.file is not None:
             opened.file.durable = bytes(opened.file.now)
             return True
-        inside = {
-            name for name in {*self._names, *self._durable_names} if str(PurePath(name).parent) == opened.path
-        }
-        for name in inside:
-            if name in self._names:
-                self._durable_names[name] = self._names[name]
+        left = []
+        for change in self._pending:
+            if any(str(PurePath(name).parent) == opened.path for name in change):
+                _apply(change, self._durable_names)
             else:
-                self._durable_names.pop(name, None)
+                left.append(change)
+        self._pending = left
         return True
 
     _fdatasync = _fsync
@@ -264,6 +282,7 @@ class Disk:
     def sync_all(self) -> None:
         """Make everything durable: a quiet moment, long after what went before."""
         self._durable_names = dict(self._names)
+        self._pending = []
         for file in self._names.values():
             file.durable = bytes(file.now)
 
@@ -274,11 +293,9 @@ class Disk:
             names = self._names
         elif survival is Survival.CHANCE:
             names = dict(self._durable_names)
-            for name in {*self._names, *self._durable_names}:
+            for change in self._pending:
                 if chance.random() < 0.5:
-                    names.pop(name, None)
-                    if name in self._names:
-                        names[name] = self._names[name]
+                    _apply(change, names)
         for folder in sorted(self._folders):
             (into / PurePath(folder).relative_to(self._root)).mkdir(parents=True, exist_ok=True)
         for name, file in names.items():
