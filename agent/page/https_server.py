@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MAX_CONNECTIONS: Final = 128
 MAX_CONNECTIONS_PER_ADDRESS: Final = 48
+HANDSHAKE_S: Final = 10.0
 HEAD_S: Final = 10.0
 MAX_HEAD_BYTES: Final = 16_384
 KEEP_ALIVE_S: Final = 20
@@ -104,6 +105,26 @@ class _PageServer(Server):
         self._activity = activity
         self._idle_s = idle_s
         self._on_stop = on_stop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen as uvicorn does, but wait neither long for a handshake nor for a goodbye."""
+
+        def connection() -> BoundedHttp:
+            return BoundedHttp(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(
+                connection,
+                sock=sock,
+                ssl=self.config.ssl,
+                backlog=BACKLOG,
+                ssl_handshake_timeout=HANDSHAKE_S,
+                ssl_shutdown_timeout=SHUTDOWN_S,
+            )
+            for sock in sockets or []
+        ]
+        self.started = True
 
     async def on_tick(self, counter: int) -> bool:
         """Uvicorn asks this ten times a second."""

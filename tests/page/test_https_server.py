@@ -42,6 +42,12 @@ def ends(sock: ssl.SSLSocket) -> bool:
         return True
 
 
+def test_a_handshake_that_never_begins_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(https_server, "HANDSHAKE_S", 0.4)
+    with serve(tmp_path) as served, socket.create_connection(("127.0.0.1", served.port), timeout=8) as raw:
+        assert raw.recv(1) == b""
+
+
 def test_a_head_that_never_ends_is_cut_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(https_server, "HEAD_S", 0.5)
     with connected(served) as sock:
