@@ -10,9 +10,10 @@ from typing import Final
 import cryptography.hazmat.primitives.hpke  # noqa: F401 - imported once here, so that no child has to
 import hypothesis.stateful  # noqa: F401 - the same
 
+from tests.mutation import checks_campaigns, consent_campaigns
 from tests.mutation.campaign import run
-from tests.mutation.consent_campaigns import CAMPAIGNS
 
+CAMPAIGNS: Final = (*consent_campaigns.CAMPAIGNS, *checks_campaigns.CAMPAIGNS)
 WANTED_FRACTION: Final = 0.95
 
 

@@ -38,6 +38,11 @@ _SAYS_AFTER_CODE: Final = frozenset({"RefusedError", "NotYetError", "kind"})
 _NAMES_FIELD: Final = frozenset(
     {"integer", "boolean", "short", "one_of", "id_form", "kid_form", "sha256_form", "agency_form", "octets"}
 )
+# Readers whose message stands elsewhere, and where.
+_SAYS_AT: Final = {
+    **dict.fromkeys(("formed",), 2),
+    **dict.fromkeys(("string", "nonempty", "key_bytes", "items", "shown", "_shown", "sign_keys", "enc_keys"), 1),
+}
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,8 @@ def _silent(tree: ast.Module) -> set[int]:
                 hush(item)
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else ""
+            if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+                name = node.func.attr if node.func.value.id == "forms" else ""
             for item in _words(name, node.args):
                 hush(item)
         if isinstance(node, ast.JoinedStr):
@@ -96,6 +103,8 @@ def _words(called: str, args: list[ast.expr]) -> list[ast.expr]:
         return args
     if called == "closed":
         return args[3:]
+    if called in _SAYS_AT:
+        return args[_SAYS_AT[called] :][:1]
     if called in _SAYS_AFTER_CODE:
         return args[1:]
     return args[1:2] if called in _NAMES_FIELD else []
