@@ -93,6 +93,13 @@ def test_a_doorbell_that_cannot_prove_the_link_is_not_trusted(
     expect(page.locator("main")).to_contain_text("Not paired yet")
 
 
+def test_a_newer_link_in_the_same_tab_is_taken(served: Served, new_phone: Callable[[], Page]) -> None:
+    page = new_phone()
+    page.goto(served.pair_link())
+    page.get_by_role("button", name="Pair this phone").wait_for()
+    OwnerBrowser(page).pair(served.pair_link())
+
+
 def test_outside_the_window_pairing_says_what_to_do(served: Served, new_phone: Callable[[], Page]) -> None:
     page = new_phone()
     link = served.pair_link()

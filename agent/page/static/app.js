@@ -125,6 +125,13 @@ function onEvent(name, data) {
   current.onEvent?.(name, data);
 }
 
+async function drawPairing() {
+  const view = await pairView(context);
+  drawTop(view.title);
+  main.replaceChildren(...view.nodes);
+  main.dataset.view = "pair";
+}
+
 async function start() {
   const unable = await whyUnable();
   if (unable) {
@@ -134,10 +141,9 @@ async function start() {
   }
   context.me = (await identity()) ?? null;
   if (location.pathname === "/pair" || context.me === null) {
-    const view = await pairView(context);
-    drawTop(view.title);
-    main.replaceChildren(...view.nodes);
-    main.dataset.view = "pair";
+    await drawPairing();
+    // A newer link opened in the same tab changes only what follows the #.
+    addEventListener("hashchange", drawPairing);
     return;
   }
   addEventListener("hashchange", async () => {
