@@ -30,6 +30,7 @@ from agent.uplink.inbox import Arrived
 from agent.uplink.tls import client_context
 
 KEEP_ALIVE_S: Final = 300
+KEEP_ALIVE_CHECKS: Final = 4  # how often in that time it is looked at; a ping may be so much late
 RECEIVE_MAXIMUM: Final = 16
 MAX_PACKET_BYTES: Final = 32_768
 CONNECT_S: Final = 10.0
@@ -169,6 +170,8 @@ class Session:
             raise self._end()
         held = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
         fd = sock.fileno()
+        if self._client.keepalive:  # the broker may have set a shorter one in its CONNACK
+            timeout_s = min(timeout_s, self._client.keepalive / KEEP_ALIVE_CHECKS)
         writing = [fd] if self._client.want_write() else []
         readable, _, _ = select.select([fd, self._wake_fd], writing, [], 0 if held else timeout_s)
         if self._wake_fd in readable:

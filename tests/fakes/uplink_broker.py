@@ -54,6 +54,8 @@ class Peer:
 
     def expect(self, kind: int) -> Packet:
         packet = self.packet()
+        if packet.kind == DISCONNECT and kind != DISCONNECT:
+            raise ConnectionError("the device was stopped")
         assert packet.kind == kind, f"packet {packet.kind} came instead of {kind}"
         return packet
 

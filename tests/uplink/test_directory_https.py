@@ -13,6 +13,7 @@ from demo.agency import Agency
 from demo.certs import Authority, Certificate
 from demo.directory import Directory
 from demo.directory_server import DirectoryServer
+from demo.https_server import HttpsServer, QuietHandler
 from demo.keys import SignKey
 
 
@@ -112,3 +113,18 @@ def test_a_directory_of_another_authority_is_trouble(server: DirectoryServer, st
 def test_plain_http_is_no_directory(context: ssl.SSLContext) -> None:
     with pytest.raises(ConfigError, match="https://"):
         DirectoryFetcher("http://127.0.0.1:8080", context)
+
+
+@pytest.mark.parametrize("status", [301, 302, 500, 503])
+def test_any_other_answer_is_trouble(certificate: Certificate, context: ssl.SSLContext, status: int) -> None:
+    class Busy(QuietHandler):
+        def do_GET(self) -> None:
+            self.answer(status, headers={"Location": "/elsewhere"})
+
+    server = HttpsServer(Busy, certificate)
+    server.start()
+    try:
+        with pytest.raises(TroubleError, match=f"answers {status}"):
+            DirectoryFetcher(f"https://localhost:{server.port}", context).fetch("metadata/timestamp.json", 10)
+    finally:
+        server.stop()

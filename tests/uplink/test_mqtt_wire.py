@@ -14,9 +14,11 @@ from agent.uplink.addresses import BrokerAddress
 from agent.uplink.inbox import Arrived, Inbox
 from agent.uplink.mqtt import Broker
 from agent.uplink.mqtt_session import BrokerSettings
+from demo.certs import Authority
 from tests.fakes.uplink_broker import (
     CONNACK_OK,
     DISCONNECT,
+    PINGREQ,
     PUBACK,
     SUBSCRIBE,
     FakeBroker,
@@ -35,15 +37,20 @@ class Device:
     """Uplink's end, against a fake broker."""
 
     def __init__(
-        self, talk: Callable[[Peer], None], *, username: str | None = None, password: Path | None = None
+        self,
+        talk: Callable[[Peer], None],
+        *,
+        username: str | None = None,
+        password: Path | None = None,
+        ca: Path | None = None,
     ) -> None:
         self.inbox = Inbox()
         self.states: list[tuple[str, str]] = []
         self.changed = threading.Condition()
         self.fake = FakeBroker(talk)
         settings = BrokerSettings(
-            BrokerAddress("127.0.0.1", self.fake.port, tls=False),
-            Path("/nonexistent-ca"),
+            BrokerAddress("127.0.0.1", self.fake.port, tls=ca is not None),
+            ca or Path("/nonexistent-ca"),
             username=username,
             password_file=password,
         )
@@ -453,3 +460,62 @@ def test_rubbish_ends_a_connection_and_never_the_thread(start: Start, stage: str
             break
     assert device.broker._thread.is_alive()
     assert len(os.listdir("/proc/self/fd")) < 200  # noqa: PTH208 - counted before the folder is closed
+
+
+def test_a_shorter_keep_alive_of_the_broker_is_kept(start: Start) -> None:
+    pinged = threading.Event()
+
+    def talk(peer: Peer) -> None:
+        peer.packet()
+        peer.sock.sendall(bytes([0x20, 6, 0, 0, 3, 0x13, 0, 1]))
+        peer.grant()
+        peer.expect(PINGREQ)
+        pinged.set()
+        peer.packet()
+
+    start(talk)
+    assert pinged.wait(5)
+
+
+def test_a_broker_that_speaks_no_tls_is_refused(start: Start, authority: Authority) -> None:
+    def talk(peer: Peer) -> None:
+        peer.sock.recv(1000)
+        peer.sock.sendall(CONNACK_OK * 10)
+
+    assert start(talk, ca=authority.pem).until("refused").startswith("TLS with the broker fails")
+
+
+def test_a_missing_authority_is_said_plainly(start: Start, tmp_path: Path) -> None:
+    def talk(peer: Peer) -> None:
+        peer.packet()
+
+    why = start(talk, ca=tmp_path / "gone.pem").until("down")
+    assert why == f"[platform] ca = {tmp_path / 'gone.pem'}: no readable PEM certificate there"
+
+
+def test_a_broker_that_says_nothing_is_left(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.uplink.mqtt_session.ANSWER_S", 0.3)
+
+    def talk(peer: Peer) -> None:
+        peer.packet()
+        peer.packet()
+
+    assert start(talk).until("down") == "the broker does not answer in time"
+
+
+def test_another_client_id_means_another_connection(start: Start) -> None:
+    seen: list[str] = []
+    first = threading.Event()
+    second = threading.Event()
+
+    def talk(peer: Peer) -> None:
+        seen.append(peer.accept().client_id)
+        peer.grant()
+        (second if first.is_set() else first).set()
+        peer.packet()
+
+    device = start(talk)
+    assert first.wait(5)
+    device.broker.subscribe("f" * 32, CELL)
+    assert second.wait(5)
+    assert seen == [CLIENT_ID, "f" * 32]
