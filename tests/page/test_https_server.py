@@ -121,6 +121,33 @@ def test_a_head_without_bound_is_refused(served: Served) -> None:
         assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
 
 
+def posting(served: Served, *lines: str) -> bytes:
+    head = [f"Host: localhost:{served.port}", "Content-Type: application/json", "X-Doorbell: 1", *lines]
+    return "\r\n".join(["POST /api/pair HTTP/1.1", *head, "", ""]).encode()
+
+
+def test_a_declared_giant_is_refused_before_it_is_sent(served: Served) -> None:
+    with connected(served) as sock:
+        sock.sendall(posting(served, "Content-Length: 1000000000") + b"x" * 100)
+        assert sock.recv(65_536).startswith(b"HTTP/1.1 413")
+
+
+def test_a_body_without_end_is_not_buffered_beyond_its_bound(served: Served) -> None:
+    chunk = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
+    with connected(served) as sock:
+        sock.sendall(posting(served, "Transfer-Encoding: chunked"))
+        sock.settimeout(0.02)
+        answer, sent = b"", 0
+        while not answer and sent < 16_000_000:
+            with contextlib.suppress(OSError):
+                sock.sendall(chunk)
+            sent += len(chunk)
+            with contextlib.suppress(TimeoutError):
+                answer = sock.recv(65_536)
+        assert answer.startswith(b"HTTP/1.1 413")
+        assert sent < 8_000_000
+
+
 def test_one_address_cannot_take_every_connection(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(https_server, "MAX_CONNECTIONS_PER_ADDRESS", 3)
     with contextlib.ExitStack() as stack:
