@@ -194,6 +194,8 @@ def checkpoint(submission: Submission) -> tuple[Checkpoint, str]:
 
 def inclusion(submission: Submission, log: Log, found: Checkpoint) -> tuple[Log, str]:
     """Claim 10."""
+    if not submission.leaves:
+        raise RefusedError("E_LOG", "no entry of the log is shown")
     for leaf in submission.leaves:
         if not verify_inclusion(leaf.entry, leaf.n, found.size, leaf.proof, found.root):
             raise RefusedError("E_LOG", f"the entry at place {leaf.n} is not in the signed log")
@@ -217,7 +219,8 @@ def receipt(
         raise RefusedError("E_RECEIPT", "the receipt names another request")
     if sorted(given.segments) != sorted(item.sha256 for item in granted):
         raise RefusedError("E_RECEIPT", "the receipt lists other segments than were granted")
-    text = f"{platform.name} received exactly these {count(len(granted), 'segment')} on {utc(given.received_s)}"
+    number = count(len(granted), "segment")
+    text = f"{platform.name} received exactly what was granted, {number}, on {utc(given.received_s)}"
     return given, text
 
 

@@ -20,7 +20,6 @@ from agent.evidence.forms import (
     NAME,
     OBJECT,
     ONE,
-    TIME_S,
     Form,
     list_of,
     nullable,
@@ -34,13 +33,13 @@ MAX_TARGET_BYTES: Final = 32_768  # section 4
 MAX_SHOWN: Final = 200
 _MAX_LISTED: Final = 1_024
 
-_KEY_FORM: Final[Form] = {"kid": KID, "pub": KEY, "nbf": TIME_S, "exp": TIME_S}
+_KEY_FORM: Final[Form] = {"kid": KID, "pub": KEY, "nbf": COUNT, "exp": COUNT}
 _KEYS: Final = list_of(OBJECT, 0, _MAX_LISTED)
 _PLATFORM_FORM: Final[Form] = {
     "v": ONE,
     "name": lambda value: is_text(value, limit=MAX_SHOWN),
     "version": COUNT,
-    "issued": TIME_S,
+    "issued": COUNT,
     "dispatch": _KEYS,
     "receipt": _KEYS,
     "endpoints": OBJECT,

@@ -15,7 +15,7 @@ from agent.core.keys import KEY_BYTES
 from agent.core.strict_json import Json, closed
 
 MAX_INTEGER: Final = 10**16 - 1  # section 1: at most 16 digits
-MAX_UNIX_S: Final = 253_402_300_799  # the last second of the year 9999: every time that is shown can be written
+MAX_UNIX_S: Final = 253_370_764_799  # the last second of the year 9998: can be written in every time zone
 MAX_NAME: Final = 200
 
 Test: TypeAlias = Callable[[Json], bool]

@@ -23,6 +23,8 @@ SEALED: Final = "sealed"
 OPENS: Final = "opens"
 PLAIN: Final = "plain"
 
+MAX_SEGMENT_MS: Final = 86_400_000  # section 9 asks for seconds; this only bounds what is shown
+
 Keep: TypeAlias = Callable[[SegmentMeta, bytes], None]
 
 
@@ -52,8 +54,9 @@ class Shown:
 
 @dataclass(slots=True)
 class Tally:
-    """The first fault of each claim about segments, and the segments that had none."""
+    """The first fault of each claim about segments, and the segments that had none of those that were granted."""
 
+    granted: int
     faults: dict[str, str] = field(default_factory=dict)
     shown: list[Shown] = field(default_factory=list)
 
@@ -84,7 +87,7 @@ class SegmentJudge:
 
     def judge(self, granted: Sequence[Granted]) -> Tally:
         """Judge all granted segments, in the order of their times."""
-        tally = Tally()
+        tally = Tally(len(granted))
         self._judge_names(granted, tally)
         for item in sorted(granted, key=lambda item: (item.start_ms, item.id)):
             self._judge_one(item, tally)
@@ -154,6 +157,8 @@ class SegmentJudge:
                 )
             start_ms = meta.mono_ms + self.log.offsets_ms[meta.boot]
             end_ms = start_ms + meta.end_ms - meta.start_ms
+        if end_ms - start_ms > MAX_SEGMENT_MS:
+            raise RefusedError("C_STALE", f"segment {granted.id} is said to last longer than a day")
         if not (start_ms < self.request.to_s * 1000 and end_ms > self.request.from_s * 1000):
             raise RefusedError("C_STALE", f"segment {granted.id} is outside the time that was asked for")
         return Shown(meta=meta, granted=granted, entry=entry, start_ms=start_ms, end_ms=end_ms, mapped=mapped)

@@ -171,7 +171,7 @@ def _about(tally: Finding[Tally], name: str) -> Claim:
     earlier = next((fault for fault in (SEALED, GRANT, OPENS) if fault in tally.value.faults), None)
     if earlier is not None and name in {OPENS, PLAIN} | ({GRANT} if earlier == SEALED else set()):
         return Claim(name, holds=False, text=f"not judged, because the claim {earlier} does not hold")
-    number = claims.count(len(tally.value.shown), "segment")
+    number = claims.count(tally.value.granted, "segment")
     texts = {
         GRANT: f"{number}: each grant names this request and a segment inside the time that was asked for",
         SEALED: f"{number}: each sealed file is the one that was granted and logged, by this device",

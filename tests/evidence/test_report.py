@@ -1,0 +1,93 @@
+"""The page of the report: nothing foreign becomes markup, and gaps are told."""
+
+from dataclasses import fields, replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.evidence.open import open_bundle
+from agent.evidence.report import Report, Zone, missing_numbers
+from agent.evidence.report_html import render
+from tests.fakes.evidence_bundles import bundle_case
+
+ATTACK = "</td><script>alert(1)</script><img src=x onerror=alert(1)>\"' onload='x"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    folder: Path = tmp_path_factory.mktemp("report")
+    case = bundle_case("good")
+    bundle = case.write(folder / "bundle")
+    return open_bundle(bundle, case.key, folder / "out", ZoneInfo("UTC"), case.root).report
+
+
+class Shape(HTMLParser):
+    """The tags and attribute names of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, tuple[str, ...]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, tuple(name for name, _ in attrs)))
+
+
+def hostile(part: Any) -> Any:
+    """The same part with an attack in place of every text."""
+    texts = {field.name: ATTACK for field in fields(part) if isinstance(getattr(part, field.name), str)}
+    return replace(part, **texts)
+
+
+def test_no_text_of_a_bundle_becomes_markup(report: Report) -> None:
+    clip = report.clips[0]
+    segments = tuple(hostile(segment) for segment in clip.segments)
+    attacked = replace(
+        report,
+        request=hostile(report.request),
+        consents=tuple(hostile(consent) for consent in report.consents),
+        clips=(replace(hostile(clip), segments=segments),),
+        claims=tuple(hostile(claim) for claim in report.claims),
+        device=ATTACK,
+    )
+    page = render(attacked)
+    assert "<script" not in page
+    assert Shape(page).seen == Shape(render(report)).seen
+
+
+def test_the_page_runs_no_script_and_fetches_nothing(report: Report) -> None:
+    page = render(report)
+    assert "default-src 'none'" in page
+    assert "http:" not in page
+    assert "https:" not in page
+
+
+def test_a_report_of_nothing_still_says_that_it_does_not_hold(tmp_path: Path) -> None:
+    case = bundle_case("good")
+    bundle = case.write(tmp_path / "bundle")
+    (bundle / "submission.json").write_text("[]")
+    answer = open_bundle(bundle, case.key, tmp_path / "out", ZoneInfo("UTC"), case.root)
+    assert not answer.report.holds
+    assert "Not everything holds." in render(answer.report)
+
+
+@given(st.sets(st.integers(0, 60), min_size=1))
+def test_missing_numbers_are_exactly_those_below_the_last_that_are_not_there(present: set[int]) -> None:
+    assert set(missing_numbers(sorted(present))) == set(range(max(present))) - present
+
+
+def test_missing_numbers_of_a_forged_place_are_bounded() -> None:
+    assert len(missing_numbers([10**15])) == 1_000
+
+
+def test_a_moment_is_told_in_its_zone_through_a_change_of_the_clocks() -> None:
+    zone = Zone("Europe/London", ZoneInfo("Europe/London"))
+    before, after = zone.moment(1_792_889_999_000), zone.moment(1_792_890_000_250)
+    assert before.local == "2026-10-25 01:59:59 BST (+0100)"
+    assert after.local == "2026-10-25 01:00:00.250 GMT (+0000)"
+    assert after.utc == "2026-10-25 01:00:00.250 UTC"
