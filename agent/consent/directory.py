@@ -25,7 +25,7 @@ MAX_LON_E7: Final = 1_800_000_000
 
 # A name or IPv4 address, or an IPv6 address without brackets.
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|(?=(?:[^:]*:){2})[0-9A-Fa-f:.]{2,45}")
-_BASE: Final = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]{1,64}){0,8}")
+_BASE: Final = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}){0,8}")
 
 _PLATFORM_KEYS: Final = frozenset(
     {"v", "name", "version", "issued", "dispatch", "receipt", "endpoints", "incidents"}

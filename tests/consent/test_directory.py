@@ -151,6 +151,11 @@ def test_a_wrong_form_refuses_the_file(what: str, name: str, bad: list[Any]) -> 
         assert code_of(what, FILES[what](**{name: value})) == "E_SCHEMA", value
 
 
+def test_a_centre_may_be_anywhere_on_the_globe() -> None:
+    for centre in ([900_000_000, 1_800_000_000], [-900_000_000, -1_800_000_000]):
+        assert parse_agency(dump(agency_file(centre=centre)), AGENCY).centre == tuple(centre)
+
+
 @pytest.mark.parametrize("name", ["area_m2", "window_s", "lookback_s", "ttl_s"])
 def test_a_limit_is_a_number_of_its_own(name: str) -> None:
     limits = {"area_m2": 1, "window_s": 2, "lookback_s": 3, "ttl_s": 4}
@@ -201,7 +206,11 @@ def test_a_text_that_may_not_be_shown_refuses_the_file(what: str) -> None:
         ({"port": "443"}, "E_SCHEMA"),
         ({"base": ""}, "OK"),
         ({"base": "/a/b.c/~d"}, "OK"),
-        ({"base": "/.hidden"}, "OK"),
+        ({"base": "/.hidden"}, "E_SCHEMA"),
+        ({"base": "/a" * 8}, "OK"),
+        ({"base": "/a" * 9}, "E_SCHEMA"),
+        ({"base": "/" + "a" * 64}, "OK"),
+        ({"base": "/" + "a" * 65}, "E_SCHEMA"),
         ({"base": "up"}, "E_SCHEMA"),
         ({"base": "/up/"}, "E_SCHEMA"),
         ({"base": "/../up"}, "E_SCHEMA"),
@@ -266,6 +275,7 @@ def test_a_view_is_replaced_and_never_changed() -> None:
     after = before.with_agency(AGENCY, None)
     assert before.agencies == {}
     assert after.agencies == {AGENCY: None}
+    assert after.with_agency("us-ca-otherpd", None).agencies == {AGENCY: None, "us-ca-otherpd": None}
     assert (after.platform, after.timestamp_expires_s) == (before.platform, 5)
 
 
