@@ -119,34 +119,39 @@ def six_digits(sign_pub: bytes, open_pub: bytes) -> str:
     return f"{first % 10**6:06d}"
 
 
+@dataclass(slots=True)
+class _Open:
+    secrets: tuple[bytes, ...] = field(repr=False)
+    until_ns: int
+    tries_left: int
+
+
 class PairingWindow:
     """One window at a time, closed at first. Pure: every question brings its own boot time."""
 
     def __init__(self) -> None:
-        self._secrets: tuple[bytes, ...] = ()
-        self._until_ns = 0
-        self._tries_left = 0
+        self._window: _Open | None = None
 
     def open(self, secrets: Iterable[bytes], now_ns: int) -> None:
         """Open a window in which any of `secrets` is good: a fresh one, the owner's card's, or both.
 
-        An open window is replaced; the tries start anew.
+        An open window is replaced; the tries start anew. Without a secret nothing opens.
         """
-        self._secrets = tuple(secrets)
-        self._until_ns = now_ns + WINDOW_NS
-        self._tries_left = MAX_TRIES
+        good = tuple(secrets)
+        self._window = _Open(good, now_ns + WINDOW_NS, MAX_TRIES) if good else None
 
     def close(self) -> None:
         """Close the window and forget the secrets."""
-        self._secrets, self._tries_left, self._until_ns = (), 0, 0
+        self._window = None
 
     def is_open(self, now_ns: int) -> bool:
         """Say whether a phone may pair now."""
-        return bool(self._secrets) and self._tries_left > 0 and now_ns < self._until_ns
+        return self._open_at(now_ns) is not None
 
     def left_ns(self, now_ns: int) -> int:
         """Return for how long the window stays open."""
-        return self._until_ns - now_ns if self.is_open(now_ns) else 0
+        window = self._open_at(now_ns)
+        return 0 if window is None else window.until_ns - now_ns
 
     def attempt(self, body: PairBody, spki: bytes, now_ns: int) -> bytes:
         """Take one try and return the secret that the phone proved to know; the window is closed then.
@@ -154,12 +159,20 @@ class PairingWindow:
         Raises:
             RefusedError: P_CLOSED; P_MAC, which costs a try.
         """
-        if not self.is_open(now_ns):
-            self.close()
+        window = self._open_at(now_ns)
+        if window is None:
             raise RefusedError("P_CLOSED", "no pairing window is open; run `doorbell pair`")
-        for secret in self._secrets:
+        for secret in window.secrets:
             if hmac.compare_digest(phone_mac(secret, spki, body.sign_pub, body.open_pub), body.mac):
                 self.close()
                 return secret
-        self._tries_left -= 1
+        window.tries_left -= 1
+        if window.tries_left == 0:
+            self.close()
         raise RefusedError("P_MAC", "this phone did not read the link")
+
+    def _open_at(self, now_ns: int) -> _Open | None:
+        """Return the window, and forget it when its time is over."""
+        if self._window is not None and now_ns >= self._window.until_ns:
+            self.close()
+        return self._window

@@ -139,6 +139,20 @@ def test_a_link_whose_last_bits_are_not_canonical_is_none() -> None:
     assert not holds(parse_link, good.replace("A.A", "B.A"))
 
 
+@pytest.mark.parametrize("text", ["https://a.local:65536/pair", "", "x"])
+def test_what_is_no_link_is_e_link(text: str) -> None:
+    spoilt = build_link(Link("a.local", 8443, bytes(16), bytes(32)))[:-1] + "B"
+    for bad in (text, spoilt):
+        with pytest.raises(RefusedError) as refused:
+            parse_link(bad)
+        assert refused.value.code == "E_LINK"
+
+
+def test_the_highest_port_is_one() -> None:
+    link = Link("a.local", 65_535, SECRET, SPKI)
+    assert parse_link(build_link(link)) == link
+
+
 @given(st.binary(min_size=16, max_size=16), st.binary(min_size=32, max_size=32), st.integers(1, 65_535))
 def test_every_link_is_read_as_it_was_built(secret: bytes, spki: bytes, port: int) -> None:
     link = Link("doorbell.local", port, secret, spki)
@@ -285,7 +299,7 @@ def test_closing_forgets_the_secret() -> None:
     window = opened()
     window.close()
     assert code_of(window, body(), 1) == "P_CLOSED"
-    assert vars(window)["_secrets"] == ()
+    assert vars(window) == vars(PairingWindow())
 
 
 # Phones
