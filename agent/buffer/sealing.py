@@ -1,17 +1,26 @@
 """An MP4 in RAM to a sealed segment and its sidecar (protocol section 9). Pure: nothing is written here.
 
 A fresh key for each segment, sealed to every recipient; what was sealed is opened again with that key and
-compared before anyone may trust it. The key lives in two calls of this module and nowhere else.
+compared before anyone may trust it. That proof is a step of its own, so that the disk can take the sealed bytes
+meanwhile: they get their name only after it. The key lives in the draft and goes with it.
 """
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
+
+from cryptography.cobblestone import Cobblestone128Decryptor
+from cryptography.exceptions import InvalidTag
 
 from agent.buffer.sidecar import Sidecar, Stanza
-from agent.core.errors import BugError, RefusedError
-from agent.core.ids import Kid, sha256_hex
+from agent.core.errors import BugError
+from agent.core.ids import Kid, Sha256
 from agent.core.seal import hpke_seal, new_cek, stanza_info
-from agent.core.segment_file import Sealer, SegmentMeta, encode_meta, open_segment
+from agent.core.segment_file import Sealer, SegmentMeta, encode_meta, segment_context, split
+
+_CHUNK_BYTES: Final = 256 * 1024  # opened, compared and hashed while it is in the cache
+_TAG_ROOM_BYTES: Final = 32 * 1024  # what a decryptor may hold back from one update to the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,40 +38,88 @@ class Recipient:
     kind: str
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A sealed segment that was not proved yet.
+
+    Attributes:
+        meta: of the segment; mp4: the film that went in.
+        file: the whole segment file, in the sealer's buffer.
+    """
+
+    meta: SegmentMeta
+    mp4: bytes
+    file: memoryview
+    _cek: bytes = field(repr=False)
+
+    def prove(self, recipients: Sequence[Recipient]) -> Sidecar:
+        """Open the file again, compare, and seal its key to the recipients.
+
+        Args:
+            recipients: at least one; keys that were checked when they were loaded.
+
+        Raises:
+            BugError: no recipient, or the file does not open to what went in.
+        """
+        if not recipients:
+            raise BugError("a segment without a recipient could never be opened")
+        meta, meta_raw, sealed = split(self.file)
+        if meta != self.meta:
+            raise BugError(f"segment {self.meta.id} carries another meta")
+        whole = hashlib.sha256(self.file[: len(self.file) - len(sealed)])
+        plain = hashlib.sha256()
+        decryptor = Cobblestone128Decryptor(self._cek, segment_context(meta_raw))
+        buffer = bytearray(_CHUNK_BYTES + _TAG_ROOM_BYTES)
+        at = 0
+        try:
+            for start in range(0, len(sealed), _CHUNK_BYTES):
+                chunk = sealed[start : start + _CHUNK_BYTES]
+                whole.update(chunk)
+                count = decryptor.update_into(chunk, buffer)
+                self._compare(at, buffer[:count])
+                plain.update(memoryview(buffer)[:count])
+                at += count
+            tail = decryptor.finalize()
+        except InvalidTag as exc:
+            raise BugError(f"segment {meta.id} does not open again") from exc
+        self._compare(at, tail)
+        plain.update(tail)
+        if at + len(tail) != len(self.mp4):
+            raise BugError(f"segment {meta.id} opens to another length")
+        stanzas = tuple(
+            Stanza(one.kid, hpke_seal(one.pub, self._cek, stanza_info(meta.id, one.kid))) for one in recipients
+        )
+        return Sidecar(
+            id=meta.id,
+            sha256=Sha256(whole.hexdigest()),
+            bytes=len(self.file),
+            sha256_plain=Sha256(plain.hexdigest()),
+            stanzas=stanzas,
+        )
+
+    def _compare(self, at: int, opened: bytes | bytearray) -> None:
+        if self.mp4[at : at + len(opened)] != opened:
+            raise BugError(f"segment {self.meta.id} opens to something else")
+
+
+def draft_segment(sealer: Sealer, meta: SegmentMeta, mp4: bytes) -> Draft:
+    """Seal a film under a fresh key; `prove` has to follow before it may be trusted.
+
+    Raises:
+        RefusedError: E_SIZE when the segment is too large.
+    """
+    cek = new_cek()
+    return Draft(meta, mp4, sealer.seal(encode_meta(meta), mp4, cek), cek)
+
+
 def seal_segment(
     sealer: Sealer, meta: SegmentMeta, mp4: bytes, recipients: Sequence[Recipient]
 ) -> tuple[Sidecar, memoryview]:
-    """Seal a segment to its recipients.
-
-    Args:
-        sealer: its buffer holds the answer until its next use.
-        meta: of the segment.
-        mp4: the film.
-        recipients: at least one; keys that were checked when they were loaded.
-
-    Returns:
-        The sidecar and the whole segment file.
+    """Seal a segment and prove it: the sidecar, and the whole file, valid until the sealer's next use.
 
     Raises:
-        BugError: no recipient, or what was sealed does not open to what went in.
+        BugError: no recipient, or the file does not open to what went in.
         RefusedError: E_SIZE when the segment is too large.
     """
-    if not recipients:
-        raise BugError("a segment without a recipient could never be opened")
-    cek = new_cek()
-    file = sealer.seal(encode_meta(meta), mp4, cek)
-    try:
-        opened = open_segment(file, cek)
-    except RefusedError as exc:
-        raise BugError(f"segment {meta.id} does not open again: {exc}") from exc
-    if opened != (meta, mp4):
-        raise BugError(f"segment {meta.id} opens to something else")
-    stanzas = tuple(Stanza(one.kid, hpke_seal(one.pub, cek, stanza_info(meta.id, one.kid))) for one in recipients)
-    sidecar = Sidecar(
-        id=meta.id,
-        sha256=sha256_hex(file),
-        bytes=len(file),
-        sha256_plain=sha256_hex(mp4),
-        stanzas=stanzas,
-    )
-    return sidecar, file
+    draft = draft_segment(sealer, meta, mp4)
+    return draft.prove(recipients), draft.file

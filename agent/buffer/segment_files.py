@@ -11,14 +11,15 @@ Rules of this room:
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Final, NoReturn, Self
 
 from agent.buffer.sidecar import MAX_SIDECAR_BYTES, Sidecar, encode_sidecar, parse_sidecar
-from agent.core.errors import RefusedError, TroubleError
+from agent.core.errors import DoorbellError, RefusedError, TroubleError
 from agent.core.ids import Id, is_id, sha256_hex
 from agent.core.segment_file import MAX_FILE_BYTES, SegmentMeta, split
 
@@ -60,9 +61,11 @@ class SegmentFolder:
             self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as exc:
             _trouble(exc, path)
+        self._flusher = ThreadPoolExecutor(1, thread_name_prefix="fsync")  # starts its thread at the first write
 
     def close(self) -> None:
         """Give the descriptor back. Closing again is nothing."""
+        self._flusher.shutdown()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -81,28 +84,60 @@ class SegmentFolder:
         Raises:
             TroubleError: "storage-full" or "storage-failed"; then nothing of it is left under its final name.
         """
-        parts = ((SIDECAR, encode_sidecar(sidecar)), (SEGMENT, file))
-        try:
-            for ending, content in parts:
-                self._write_durably(f"{sidecar.id}{ending}{TEMPORARY}", content)
-            for ending, _ in parts:
-                name = f"{sidecar.id}{ending}"
-                os.rename(name + TEMPORARY, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
-            os.fsync(self._fd)
-        except OSError as exc:
-            self._take_back(sidecar.id)
-            _trouble(exc, self.path)
+        self.write_proving(sidecar.id, file, lambda: sidecar)
 
-    def _write_durably(self, name: str, content: bytes | bytearray | memoryview) -> None:
+    def write_proving(
+        self, id_: Id, file: bytes | bytearray | memoryview, prove: Callable[[], Sidecar]
+    ) -> Sidecar:
+        """Make a sealed segment durable while `prove` opens it again: the disk and the processor work together.
+
+        The segment gets its name only after the proof, and after both files are durable.
+
+        Args:
+            id_: the segment.
+            file: its bytes, which must not change meanwhile.
+            prove: returns the sidecar; whatever it raises, nothing is left of the segment.
+
+        Raises:
+            TroubleError: "storage-full" or "storage-failed"; then nothing of it is left under its final name.
+        """
+        try:
+            return self._write_proving(id_, file, prove)
+        except OSError as exc:
+            self._take_back(id_)
+            _trouble(exc, self.path)
+        except DoorbellError:
+            self._take_back(id_)
+            raise
+
+    def _write_proving(
+        self, id_: Id, file: bytes | bytearray | memoryview, prove: Callable[[], Sidecar]
+    ) -> Sidecar:
+        segment_fd = self._write_temporary(f"{id_}{SEGMENT}", file)
+        flush = self._flusher.submit(_sync_and_close, segment_fd)
+        try:
+            sidecar = prove()
+            _sync_and_close(self._write_temporary(f"{id_}{SIDECAR}", encode_sidecar(sidecar)))
+        finally:
+            flush.result()
+        for ending in (SIDECAR, SEGMENT):
+            name = f"{id_}{ending}"
+            os.rename(name + TEMPORARY, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        os.fsync(self._fd)
+        return sidecar
+
+    def _write_temporary(self, name: str, content: bytes | bytearray | memoryview) -> int:
+        """Write a file under its temporary name and return its descriptor."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(name, flags, _MODE, dir_fd=self._fd)
+        fd = os.open(name + TEMPORARY, flags, _MODE, dir_fd=self._fd)
         try:
             rest = memoryview(content)
             while rest:
                 rest = rest[os.write(fd, rest) :]
-            os.fsync(fd)
-        finally:
+        except OSError:
             os.close(fd)
+            raise
+        return fd
 
     def _take_back(self, id_: Id) -> None:
         for ending in (SEGMENT, SIDECAR):
@@ -261,6 +296,13 @@ class SegmentFolder:
             os.fsync(self._fd)
         except OSError as exc:
             _trouble(exc, self.path)
+
+
+def _sync_and_close(fd: int) -> None:
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def names_of(id_: Id) -> tuple[str, str]:

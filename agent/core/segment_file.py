@@ -118,7 +118,8 @@ def split(file: bytes | bytearray | memoryview) -> tuple[SegmentMeta, bytes, mem
     return parse_meta(meta_raw), meta_raw, view[end:]
 
 
-def _context(meta_raw: bytes) -> bytes:
+def segment_context(meta_raw: bytes) -> bytes:
+    """Return the context that binds a film to the bytes of its meta: section 9."""
     return b"doorbell/segment/v1\0" + bytes.fromhex(sha256_hex(meta_raw))
 
 
@@ -130,7 +131,7 @@ def open_segment(file: bytes | bytearray | memoryview, cek: bytes) -> tuple[Segm
     """
     meta, meta_raw, sealed = split(file)
     try:
-        decryptor = Cobblestone128Decryptor(cek, _context(meta_raw))
+        decryptor = Cobblestone128Decryptor(cek, segment_context(meta_raw))
         return meta, decryptor.update(sealed) + decryptor.finalize()
     except (InvalidTag, ValueError) as exc:
         raise RefusedError("E_SEGMENT", "the segment does not open: cut, changed or another key") from exc
@@ -170,7 +171,7 @@ class Sealer:
         view = memoryview(self._buffer)
         start = _HEADER_BYTES + len(meta_raw)
         view[:start] = MAGIC + len(meta_raw).to_bytes(2, "big") + meta_raw
-        encryptor = Cobblestone128Encryptor(cek, _context(meta_raw))
+        encryptor = Cobblestone128Encryptor(cek, segment_context(meta_raw))
         start += encryptor.update_into(mp4, view[start:])
         tail = encryptor.finalize()
         view[start : start + len(tail)] = tail

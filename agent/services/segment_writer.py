@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.buffer.mux_pyav import Muxer
-from agent.buffer.sealing import seal_segment
+from agent.buffer.sealing import draft_segment
 from agent.buffer.segment import Segment
 from agent.buffer.segment_files import SegmentFolder
 from agent.capture.source import StreamInfo
@@ -170,8 +170,8 @@ class SegmentWriter:
             masked=info.masked,
             dropped=segment.dropped,
         )
-        sidecar, file = seal_segment(self._sealer, meta, mp4, current.recipients)
-        self._open_folder().write(sidecar, file)
+        draft = draft_segment(self._sealer, meta, mp4)
+        self._open_folder().write_proving(meta.id, draft.file, lambda: draft.prove(current.recipients))
         self._on_sealed(meta.id)
         return True
 

@@ -59,6 +59,13 @@ class _BrokenSealer(Sealer):
         return file
 
 
+@pytest.mark.parametrize("size", [0, 1, 16_384, 262_144, 1_000_003])
+def test_films_of_any_length_are_proved_and_hashed(size: int) -> None:
+    one, film = meta(), bytes(range(256)) * (size // 256) + bytes(size % 256)
+    beside, file = sealed(one, film, X25519PrivateKey.generate())
+    assert (beside.sha256, beside.sha256_plain) == (sha256_hex(file), sha256_hex(film))
+
+
 @pytest.mark.parametrize("swap", [True, False])
 def test_what_does_not_open_to_what_went_in_is_never_handed_on(*, swap: bool) -> None:
     with pytest.raises(BugError):

@@ -9,7 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from agent.buffer.segment_files import SegmentFolder, names_of
-from agent.core.errors import RefusedError, TroubleError
+from agent.buffer.sidecar import Sidecar
+from agent.core.errors import BugError, RefusedError, TroubleError
 from agent.core.ids import Id, new_id
 from tests.fakes.buffer_store import meta, sealed
 
@@ -81,6 +82,16 @@ def test_trouble_of_the_disk_is_told_and_leaves_nothing_behind(
         assert list(tmp_path.iterdir()) == []
         id_ = _write(folder)
         assert folder.scan().complete == (id_,)
+
+
+def test_a_segment_that_fails_its_proof_leaves_nothing_behind(tmp_path: Path) -> None:
+    def fails() -> Sidecar:
+        raise BugError("memory has flipped a bit")
+
+    with SegmentFolder(tmp_path) as folder:
+        with pytest.raises(BugError):
+            folder.write_proving(new_id(), b"sealed", fails)
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_scan_tells_complete_half_and_foreign_apart(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -200,16 +200,16 @@ def test_a_step_of_the_clock_inside_a_clip_neither_parts_nor_doubles_its_segment
 def test_while_the_disk_is_full_segments_wait_in_ram_and_are_written_when_there_is_room(
     writers: Writers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = SegmentFolder.write
+    real = SegmentFolder.write_proving
     full = threading.Event()
     full.set()
 
-    def write(self: SegmentFolder, sidecar: Sidecar, file: memoryview) -> None:
+    def write(self: SegmentFolder, id_: Id, file: memoryview, prove: Callable[[], Sidecar]) -> Sidecar:
         if full.is_set():
             raise TroubleError("storage-full", "no room")
-        real(self, sidecar, file)
+        return real(self, id_, file, prove)
 
-    monkeypatch.setattr(SegmentFolder, "write", write)
+    monkeypatch.setattr(SegmentFolder, "write_proving", write)
     info, segments = _segments(2)
     for one in segments:
         writers.writer.offer(one, info)
