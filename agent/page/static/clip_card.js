@@ -76,26 +76,33 @@ export function clipCard(me, clip, trigger, ...below) {
   return h("article", { class: "card clip" }, facts(clip, trigger), player(me, clip.rows, label(clip)), ...below);
 }
 
+/** The parts of a clip as boxes to tick; made when they are first looked at, for a clip may have hundreds. */
+function partChooser(rows, chosen, onChange) {
+  const boxes = [];
+  const chips = h("div", { class: "chips", role: "group", "aria-label": "Parts" });
+  const fill = () => {
+    for (const row of rows) {
+      const box = h("input", { type: "checkbox", value: row.id, checked: chosen.has(row.id) });
+      box.addEventListener("change", () => {
+        if (box.checked) chosen.add(row.id);
+        else chosen.delete(row.id);
+        onChange();
+      });
+      boxes.push(box);
+      const words = `${clock(row.start_ms, true)}, ${duration(row.end_ms - row.start_ms)}`;
+      chips.append(h("label", { class: "chip" }, box, h("span", {}, words)));
+    }
+  };
+  const node = h("details", {}, h("summary", {}, "Choose parts of it"), chips);
+  node.addEventListener("toggle", () => { if (node.open && boxes.length === 0) fill(); });
+  return { node, refresh: () => { for (const box of boxes) box.checked = chosen.has(box.value); } };
+}
+
 /** A clip to choose from; `chosen` is a Set of segment ids, `onChange()` is called after each change. */
 export function choosableClip(me, clip, chosen, onChange) {
   const usable = clip.rows.filter((row) => row.stanza !== null);
   const all = h("input", { type: "checkbox", class: "choose-clip", disabled: usable.length === 0 });
-  const parts = usable.map((row) => {
-    const box = h("input", { type: "checkbox", value: row.id });
-    box.addEventListener("change", () => {
-      if (box.checked) chosen.add(row.id);
-      else chosen.delete(row.id);
-      onChange();
-    });
-    return { row, box };
-  });
-  const refresh = () => {
-    const count = usable.filter((row) => chosen.has(row.id)).length;
-    all.checked = count > 0 && count === usable.length;
-    all.indeterminate = count > 0 && count < usable.length;
-    for (const { row, box } of parts) box.checked = chosen.has(row.id);
-    node.classList.toggle("chosen", count > 0);
-  };
+  const parts = usable.length > 1 ? partChooser(usable, chosen, onChange) : null;
   all.addEventListener("change", () => {
     for (const row of usable) {
       if (all.checked) chosen.add(row.id);
@@ -103,17 +110,19 @@ export function choosableClip(me, clip, chosen, onChange) {
     }
     onChange();
   });
-  const chips = parts.map(({ row, box }) =>
-    h("label", { class: "chip" }, box, h("span", {}, `${clock(row.start_ms, true)}, ${duration(row.end_ms - row.start_ms)}`)),
-  );
   const node = h(
     "article",
     { class: "card clip", "data-clip": clip.clip },
     h("label", { class: "choose" }, all, h("span", {}, facts(clip, null))),
     player(me, clip.rows, label(clip)),
-    parts.length > 1
-      ? h("details", {}, h("summary", {}, "Choose parts of it"), h("div", { class: "chips", role: "group", "aria-label": "Parts" }, chips))
-      : null,
+    parts?.node,
   );
+  const refresh = () => {
+    const count = usable.filter((row) => chosen.has(row.id)).length;
+    all.checked = count > 0 && count === usable.length;
+    all.indeterminate = count > 0 && count < usable.length;
+    node.classList.toggle("chosen", count > 0);
+    parts?.refresh();
+  };
   return { node, refresh };
 }
