@@ -87,6 +87,8 @@ class Neighbourhood:
         self.dispatch = Dispatch(dispatch_key, self.directory)
         self.publisher = Publisher(self.broker, self.authority.pem)
         self.page_port = free_port()
+        self.broker_url = ""  # what the doorbell is told instead of the real ones, for a proxy on the line
+        self.directory_url = ""
         self.config = folder / "house" / "doorbell.toml"
         self.root = folder / "root.json"
         self.doorbell = Doorbell(self.config, folder / "doorbell.log")
@@ -159,8 +161,8 @@ class Neighbourhood:
         """What the platform gives to installers (protocol section 17)."""
         values = {
             "name": PLATFORM_NAME,
-            "broker": self.broker.url,
-            "directory": self.directory_server.url,
+            "broker": self.broker_url or self.broker.url,
+            "directory": self.directory_url or self.directory_server.url,
             "ca": self.authority.pem.read_text(),
             "root": self.directory.root_json.decode(),
             "username": DEVICE,
