@@ -12,7 +12,7 @@ a button never releases more while something is in its grace time.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, auto
 from typing import Final
 
 from agent.consent.states import State
@@ -22,11 +22,11 @@ from agent.core.ids import Id
 _MS: Final = 10**6
 
 
-class Gesture(StrEnum):
+class Gesture(Enum):
     """What a person did."""
 
-    PRESS = "press"
-    HOLD = "hold"
+    PRESS = auto()
+    HOLD = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,12 +125,12 @@ class Button:
         return None if wanted_ns is None else self._closed_since_ns + wanted_ns
 
 
-class Meaning(StrEnum):
+class Meaning(Enum):
     """What a gesture does."""
 
-    STOP = "stop"
-    CONFIRM = "confirm"
-    OPEN_PAIRING = "open pairing"
+    STOP = auto()
+    CONFIRM = auto()
+    OPEN_PAIRING = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,14 +157,14 @@ def meaning(gesture: Gesture, waiting: Mapping[Id, State]) -> Order | None:
     return Order(Meaning.CONFIRM, confirming[:1]) if confirming else None
 
 
-class Pattern(StrEnum):
+class Pattern(Enum):
     """How the lamp lights; each says what a press would do now."""
 
-    DARK = "dark"
-    GLOW = "glow"  # something waits for the owner's answer; a press does nothing
-    BLINK = "blink"  # a press confirms
-    FLASH = "flash"  # footage is about to leave; a press stops it
-    PAIRING = "pairing"  # a pairing window is open
+    DARK = auto()
+    GLOW = auto()  # something waits for the owner's answer; a press does nothing
+    BLINK = auto()  # a press confirms
+    FLASH = auto()  # footage is about to leave; a press stops it
+    PAIRING = auto()  # a pairing window is open
 
     @property
     def beat_ms(self) -> tuple[int, int]:

@@ -106,8 +106,8 @@ class Sessions:
     def phone_of(self, token: str, now_ns: int) -> Kid | None:
         """Return whose live session this is, and count it as used now; None where there is none."""
         key = _hash(token)
-        session = None if key is None else self._sessions.get(key)
-        if key is None or session is None:
+        session = self._sessions.get(key)
+        if session is None:
             return None
         if not session.lives(now_ns):
             del self._sessions[key]
@@ -136,8 +136,9 @@ def _paired(phone: Phone | None) -> Phone:
     return phone
 
 
-def _hash(token: str) -> bytes | None:
+def _hash(token: str) -> bytes:
+    """Return under which name a session of this token is kept; none is kept under the empty one."""
     try:
         return hashlib.sha256(unb64url(token, length=TOKEN_BYTES)).digest()
     except ValueError:
-        return None
+        return b""

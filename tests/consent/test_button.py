@@ -186,4 +186,22 @@ def test_the_lamp_says_what_a_press_would_do(waiting: dict[Id, State], pairing: 
 
 
 def test_each_pattern_has_its_own_beat() -> None:
-    assert len({item.beat_ms for item in Pattern}) == len(Pattern)
+    assert {item.name: item.beat_ms for item in Pattern} == {
+        "DARK": (0, 0),
+        "GLOW": (1, 0),
+        "BLINK": (500, 500),
+        "FLASH": (125, 125),
+        "PAIRING": (100, 900),
+    }
+
+
+def test_the_bell_ignores_what_is_shorter_than_30_ms() -> None:
+    assert Timing(debounce_ns=30_000_000, press_ns=30_000_000, hold_ns=None, on_closing=True) == BELL
+    assert play([(0, True), (29, False)], until_ms=100, timing=BELL) == []
+
+
+def test_a_button_that_nobody_touches_says_nothing_however_quick_its_timing() -> None:
+    instant = Timing(debounce_ns=0, press_ns=0, hold_ns=0, on_closing=True)
+    button = Button(instant)
+    assert button.tick(0) == ()
+    assert button.tick(10**12) == ()

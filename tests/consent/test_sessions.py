@@ -180,3 +180,32 @@ def test_an_unpaired_phone_has_no_session_and_no_challenge() -> None:
     assert code_of(sessions, ANNA.known, sig) == "C_SIG"
     assert sessions.phone_of(bens, 1) == BEN.kid
     sessions.end_phone(ANNA.kid)
+
+
+def test_the_bounds_of_sessions() -> None:
+    assert (MAX_CHALLENGES, MAX_SESSIONS) == (8, 8)
+    assert (IDLE_NS, ABSOLUTE_NS) == (1_800_000_000_000, 43_200_000_000_000)
+
+
+def test_a_token_is_32_bytes_that_were_drawn_afresh() -> None:
+    sizes: list[int] = []
+
+    def fresh(count: int) -> bytes:
+        sizes.append(count)
+        return bytes([len(sizes)]) * count
+
+    sign_in(Sessions(fresh))
+    assert sizes == [32, 32]
+
+
+def test_a_session_that_began_late_lives_as_long_as_any() -> None:
+    sessions, late = Sessions(), 100 * ABSOLUTE_NS
+    token = sign_in(sessions, now_ns=late)
+    assert sessions.phone_of(token, late + IDLE_NS - 1) == ANNA.kid
+
+
+def test_challenges_make_room_in_the_moment_in_which_they_end() -> None:
+    sessions = Sessions()
+    old = {sessions.challenge(ANNA.known, 0) for _ in range(MAX_CHALLENGES)}
+    assert sessions.challenge(ANNA.known, CHALLENGE_LIFE_NS - 1) in old
+    assert sessions.challenge(ANNA.known, CHALLENGE_LIFE_NS) not in old

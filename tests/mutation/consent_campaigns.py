@@ -53,5 +53,21 @@ CAMPAIGNS: Final = (
     Campaign("agent.consent.phones", (f"{_T}pairing.py", f"{_T}actions.py")),
     Campaign("agent.consent.pairing", (f"{_T}pairing.py",)),
     Campaign("agent.consent.sessions", (f"{_T}sessions.py", f"{_T}pairing.py")),
-    Campaign("agent.consent.button", (f"{_T}button.py",)),
+    Campaign(
+        "agent.consent.button",
+        (f"{_T}button.py",),
+        {
+            **{
+                f"0 {way} 1 in `self._raw_since_ns = 0`": "an open contact's time is never asked for"
+                for way in ("plus", "minus")
+            },
+            **{
+                f"0 {way} 1 in `self._closed_since_ns: int | None = 0 if starts_closed else None`": (
+                    "a contact that is closed at the start was reported already, whenever it closed"
+                )
+                for way in ("plus", "minus")
+            },
+            "0 minus 1 in `self._last_ns = 0`": "boot time is never negative",
+        },
+    ),
 )
