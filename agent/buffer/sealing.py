@@ -7,6 +7,7 @@ meanwhile: they get their name only after it. The key lives in the draft and goe
 
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 
 from agent.buffer.sidecar import Sidecar, Stanza
 from agent.core.errors import BugError
-from agent.core.ids import Kid, Sha256
+from agent.core.ids import Kid, Sha256, sha256_hex
 from agent.core.seal import hpke_seal, new_cek, stanza_info
 from agent.core.segment_file import Sealer, SegmentMeta, encode_meta, segment_context, split
 
@@ -63,11 +64,30 @@ class Draft:
         """
         if not recipients:
             raise BugError("a segment without a recipient could never be opened")
+        with ThreadPoolExecutor(1) as helper:  # the two hashes are most of the work, and need not wait
+            plain = helper.submit(sha256_hex, self.mp4)
+            whole = self._open_again()
+            stanzas = self._stanzas(recipients)
+            return Sidecar(
+                id=self.meta.id,
+                sha256=whole,
+                bytes=len(self.file),
+                sha256_plain=plain.result(),
+                stanzas=stanzas,
+            )
+
+    def _stanzas(self, recipients: Sequence[Recipient]) -> tuple[Stanza, ...]:
+        return tuple(
+            Stanza(one.kid, hpke_seal(one.pub, self._cek, stanza_info(self.meta.id, one.kid)))
+            for one in recipients
+        )
+
+    def _open_again(self) -> Sha256:
+        """Open the file piece by piece, compare each while it is in the cache, and return the file's hash."""
         meta, meta_raw, sealed = split(self.file)
         if meta != self.meta:
             raise BugError(f"segment {self.meta.id} carries another meta")
         whole = hashlib.sha256(self.file[: len(self.file) - len(sealed)])
-        plain = hashlib.sha256()
         decryptor = Cobblestone128Decryptor(self._cek, segment_context(meta_raw))
         buffer = bytearray(_CHUNK_BYTES + _TAG_ROOM_BYTES)
         at = 0
@@ -77,25 +97,14 @@ class Draft:
                 whole.update(chunk)
                 count = decryptor.update_into(chunk, buffer)
                 self._compare(at, buffer[:count])
-                plain.update(memoryview(buffer)[:count])
                 at += count
             tail = decryptor.finalize()
         except InvalidTag as exc:
             raise BugError(f"segment {meta.id} does not open again") from exc
         self._compare(at, tail)
-        plain.update(tail)
         if at + len(tail) != len(self.mp4):
             raise BugError(f"segment {meta.id} opens to another length")
-        stanzas = tuple(
-            Stanza(one.kid, hpke_seal(one.pub, self._cek, stanza_info(meta.id, one.kid))) for one in recipients
-        )
-        return Sidecar(
-            id=meta.id,
-            sha256=Sha256(whole.hexdigest()),
-            bytes=len(self.file),
-            sha256_plain=Sha256(plain.hexdigest()),
-            stanzas=stanzas,
-        )
+        return Sha256(whole.hexdigest())
 
     def _compare(self, at: int, opened: bytes | bytearray) -> None:
         if self.mp4[at : at + len(opened)] != opened:
