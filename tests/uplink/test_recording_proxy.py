@@ -1,5 +1,6 @@
 """The recording proxy carries every byte, records sizes, and cuts where it is told to."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -21,7 +22,7 @@ def echo() -> Iterator[int]:
                 sock, _ = listener.accept()
             except OSError:
                 return
-            with sock:
+            with sock, contextlib.suppress(OSError):  # the proxy cuts
                 while part := sock.recv(65_536):
                     sock.sendall(part)
 
@@ -43,7 +44,7 @@ def received(sock: socket.socket, count: int) -> bytes:
 def test_it_carries_every_byte_and_records_both_ways(echo: int) -> None:
     proxy = RecordingProxy(echo)
     body = bytes(range(256)) * 2000
-    with socket.create_connection(("127.0.0.1", proxy.port)) as sock:
+    with socket.create_connection(("127.0.0.1", proxy.port), 10) as sock:
         sock.sendall(body[:1000])
         assert received(sock, 1000) == body[:1000]
         sock.sendall(body)
@@ -61,10 +62,10 @@ def test_it_carries_every_byte_and_records_both_ways(echo: int) -> None:
 
 def test_it_cuts_once_after_so_many_bytes(echo: int) -> None:
     proxy = RecordingProxy(echo, cut_after_bytes=1000)
-    with socket.create_connection(("127.0.0.1", proxy.port)) as sock:
+    with socket.create_connection(("127.0.0.1", proxy.port), 10) as sock:
         sock.sendall(bytes(2000))
         assert len(received(sock, 2000)) < 2000
-    with socket.create_connection(("127.0.0.1", proxy.port)) as sock:
+    with socket.create_connection(("127.0.0.1", proxy.port), 10) as sock:
         sock.sendall(bytes(2000))
         assert len(received(sock, 2000)) == 2000
     proxy.stop()
