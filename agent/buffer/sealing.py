@@ -20,7 +20,7 @@ from agent.core.ids import Kid, Sha256, sha256_hex
 from agent.core.seal import hpke_seal, new_cek, stanza_info
 from agent.core.segment_file import Sealer, SegmentMeta, encode_meta, segment_context, split
 
-_CHUNK_BYTES: Final = 256 * 1024  # opened, compared and hashed while it is in the cache
+_CHUNK_BYTES: Final = 64 * 1024  # in the cache, and below what malloc takes from the kernel anew each time
 _TAG_ROOM_BYTES: Final = 32 * 1024  # what a decryptor may hold back from one update to the next
 
 
