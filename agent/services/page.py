@@ -8,7 +8,6 @@ and nobody has looked for `idle_s`. Always exits 0 when told to stop.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -23,6 +22,7 @@ from agent.page.https_server import listen, make_server
 from agent.page.rules import allowed_hosts, is_wildcard
 from agent.page.tls_identity import TlsIdentity
 from agent.services.page_vault import WireVault
+from agent.services.sd_notify import notify, watchdog_s
 from agent.services.system_clock import SystemClock
 
 if TYPE_CHECKING:
@@ -111,6 +111,15 @@ async def _renew(identity: TlsIdentity, vault: WireVault, clock: Clock, names: l
             log.warning("page: no new certificate yet: %s", exc)
 
 
+async def _tell_systemd() -> None:
+    """Say that the page serves, and go on saying so from the loop that serves."""
+    period_s = watchdog_s()
+    notify("READY=1")
+    while period_s is not None:
+        notify("WATCHDOG=1")
+        await asyncio.sleep(period_s)
+
+
 def main(config: Config) -> int:
     """Run the page until it is told to stop; returns the exit code."""
     stop = threading.Event()
@@ -139,12 +148,15 @@ def main(config: Config) -> int:
         )
 
         async def run() -> None:
-            renewal = asyncio.create_task(_renew(identity, vault, clock, names))
+            tasks = [
+                asyncio.create_task(_renew(identity, vault, clock, names)),
+                asyncio.create_task(_tell_systemd()),
+            ]
             log.info("page: listening on port %d", sock.getsockname()[1])
             await server.serve(sockets=[sock])
-            renewal.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await renewal
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
         asyncio.run(run())
     finally:

@@ -51,9 +51,10 @@ def _folders(config: Config) -> None:
             (state / "page", 0o700),
             (config.device.run_dir, 0o755),
         ):
-            folder.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(PermissionError):  # made by the units' tmpfiles, for another user
-                folder.chmod(mode)
+            if folder.is_dir():
+                continue  # made by the units' tmpfiles.d, which gave it to its user and group
+            folder.mkdir(parents=True)
+            folder.chmod(mode)
     except OSError as exc:
         raise TroubleError("storage-failed", f"can't make {exc.filename}: {exc.strerror}") from exc
 

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 from agent.config import Config
 from agent.core.errors import DoorbellError, RefusedError, TroubleError
 from agent.core.ids import is_id, is_sha256
+from agent.services.sd_notify import notify, watchdog_s
 from agent.services.wire import Args, Link, Message
 from agent.uplink.addresses import broker_address
 from agent.uplink.directory_https import DirectoryFetcher
@@ -218,12 +219,20 @@ def main(config: Config) -> int:
         try:
             uplink.begin(link)
             log.info("uplink: started")
-            ended.wait()
+            _stand_by(ended)
         except DoorbellError as error:
             log.warning("uplink: %s", error)
         uplink.stop()
         link.close()
     return 0 if told.is_set() else 1
+
+
+def _stand_by(ended: threading.Event) -> None:
+    """Wait for the end, and tell systemd meanwhile that this process lives."""
+    period_s = watchdog_s()
+    notify("READY=1")
+    while not ended.wait(period_s):
+        notify("WATCHDOG=1")
 
 
 def _made(config: Config, ended: threading.Event) -> Uplink | None:
