@@ -21,10 +21,8 @@ from agent.core.strict_json import Json, closed, parse
 
 CANCEL_TYPE: Final = payload_type("cancel")
 ALERT_TYPE: Final = payload_type("alert")
-MAX_EARLY_CANCELS: Final = 1_000  # section 8: cancels that are kept before their request comes
-EARLY_CANCEL_S: Final = 7 * 86_400  # section 8
+EARLY_CANCEL_S: Final = 604_800  # section 8: how long a cancel waits for its request
 MAX_ALERTS_A_DAY: Final = 20  # section 8
-MAX_ALERTS_KEPT: Final = 200  # section 8
 
 _CANCEL_KEYS: Final = frozenset({"v", "id", "agency", "at", "reason"})
 _REASONS: Final = frozenset({"resolved", "error", "superseded"})
@@ -70,9 +68,11 @@ def check_cancel(raw: bytes, *, view: DirectoryView | None) -> Cancel:
     """
     envelope = _envelope(raw, CANCEL_TYPE)
     held = _held(view)
-    kid = envelope.signatures[0].keyid
+    (signature,) = envelope.signatures
+    kid = signature.keyid
     by_dispatch = find_key(held.platform.dispatch, kid)
-    cancel = _parse_cancel(_payload(envelope, by_dispatch or find_key(_agencies_keys(held), kid)))
+    key = _known(by_dispatch or find_key(_agencies_keys(held), kid))
+    cancel = _parse_cancel(_payload(envelope, key))
     if by_dispatch is None:
         owner = held.agencies.get(cancel.agency)
         owned = None if owner is None else find_key(owner.sign, kid)
@@ -88,9 +88,9 @@ def check_alert(
     now_s: int,
     trusted: bool,
     camera: Point,
-    seen: Container[Id] = (),
-    muted: bool = False,
-    shown_24h: int = 0,
+    seen: Container[Id],
+    muted: bool,
+    shown_24h: int,
 ) -> Alert:
     """Verify a message from an alert topic and say that it is one to show.
 
@@ -111,9 +111,10 @@ def check_alert(
     """
     envelope = _envelope(raw, ALERT_TYPE)
     held = _held(view)
-    key = find_key(held.platform.dispatch, envelope.signatures[0].keyid)
+    (signature,) = envelope.signatures
+    key = _known(find_key(held.platform.dispatch, signature.keyid))
     alert = _parse_alert(_payload(envelope, key))
-    if key is not None and not key.valid_at(alert.iat_s):
+    if not key.valid_at(alert.iat_s):
         raise RefusedError("E_KEY", "the key was not valid when the alert was issued")
     if alert.category not in held.platform.incidents:
         raise RefusedError("E_SCHEMA", "the category is not in the directory")
@@ -151,11 +152,16 @@ def _agencies_keys(view: DirectoryView) -> Iterable[SignKey]:
     return (key for agency in view.agencies.values() if agency is not None for key in agency.sign)
 
 
-def _payload(envelope: Envelope, key: SignKey | None) -> bytes:
-    """Run check 4 and return the bytes that were verified."""
+def _known(key: SignKey | None) -> SignKey:
     if key is None:
         raise RefusedError("D_DIRECTORY", "the keyid fits no key that is held")
-    key.verify(pae(envelope.payload_type, envelope.payload), envelope.signatures[0].sig)
+    return key
+
+
+def _payload(envelope: Envelope, key: SignKey) -> bytes:
+    """Verify the one signature and return the bytes that it is over."""
+    (signature,) = envelope.signatures
+    key.verify(pae(envelope.payload_type, envelope.payload), signature.sig)
     return envelope.payload
 
 

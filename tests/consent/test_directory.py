@@ -14,6 +14,7 @@ from agent.consent.directory import (
     parse_region,
 )
 from agent.consent.directory_keys import find_key
+from agent.consent.forms import CELL
 from agent.consent.limits_of_owner import CEILINGS, Limits, OwnerLimits
 from agent.core.encoding import b64
 from agent.core.errors import RefusedError
@@ -277,6 +278,11 @@ def test_a_view_is_replaced_and_never_changed() -> None:
     assert after.agencies == {AGENCY: None}
     assert after.with_agency("us-ca-otherpd", None).agencies == {AGENCY: None, "us-ca-otherpd": None}
     assert (after.platform, after.timestamp_expires_s) == (before.platform, 5)
+
+
+def test_a_regions_cell_is_a_geohash_of_three_characters() -> None:
+    assert all(CELL.fullmatch(cell) for cell in ("9q8", "bcd", "zzz", "000"))
+    assert not any(CELL.fullmatch(cell) for cell in ("9q", "9q8y", "9qa", "9qi", "9ql", "9qo", "9Q8", "9q\n"))
 
 
 def test_every_directory_of_the_vectors_parses() -> None:

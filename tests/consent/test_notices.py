@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.consent.notices import Alert, Cancel, check_alert, check_cancel
+from agent.consent.notices import EARLY_CANCEL_S, Alert, Cancel, check_alert, check_cancel
 from agent.core.envelope import sign
 from agent.core.errors import RefusedError
 from agent.core.strict_json import dump
@@ -42,11 +42,16 @@ def cancel_code(raw: bytes, **known: Any) -> str:
 
 def alert_code(raw: bytes, **known: Any) -> str:
     usual: dict[str, Any] = {"view": view(), "now_s": NOW_S, "trusted": True, "camera": CAMERA}
+    usual |= {"seen": (), "muted": False, "shown_24h": 0}
     try:
         check_alert(raw, **(usual | known))
     except RefusedError as refusal:
         return refusal.code
     return "OK"
+
+
+def test_a_cancel_waits_seven_days_for_its_request() -> None:
+    assert EARLY_CANCEL_S == 7 * 24 * 60 * 60
 
 
 # Cancels.
@@ -134,7 +139,9 @@ def test_a_cancel_has_exactly_its_form(changes: Any) -> None:
 
 
 def test_an_alert_is_read_whole() -> None:
-    got = check_alert(signed_alert(), view=view(), now_s=NOW_S, trusted=True, camera=CAMERA)
+    got = check_alert(
+        signed_alert(), view=view(), now_s=NOW_S, trusted=True, camera=CAMERA, seen=(), muted=False, shown_24h=0
+    )
     value = alert()
     assert got == Alert(
         id=value["id"],
@@ -150,7 +157,12 @@ def test_an_alert_is_read_whole() -> None:
 
 def test_an_alert_of_a_neighbour_has_no_agency() -> None:
     raw = signed_alert(source={"kind": "neighbour", "agency": None})
-    assert check_alert(raw, view=view(), now_s=NOW_S, trusted=True, camera=CAMERA).agency is None
+    assert (
+        check_alert(
+            raw, view=view(), now_s=NOW_S, trusted=True, camera=CAMERA, seen=(), muted=False, shown_24h=0
+        ).agency
+        is None
+    )
 
 
 @pytest.mark.parametrize(

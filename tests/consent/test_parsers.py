@@ -70,7 +70,7 @@ def test_any_bytes_are_no_notice_and_nothing_else_is_raised(raw: bytes) -> None:
     with pytest.raises(RefusedError):
         check_cancel(raw, view=VIEW)
     with pytest.raises(RefusedError):
-        check_alert(raw, view=VIEW, now_s=NOW_S, trusted=True, camera=CAMERA)
+        check_alert(raw, view=VIEW, now_s=NOW_S, trusted=True, camera=CAMERA, seen=(), muted=False, shown_24h=0)
 
 
 SMALL = st.integers(0, 60)

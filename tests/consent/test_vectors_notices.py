@@ -20,7 +20,14 @@ def holds(case: dict[str, Any]) -> bool:
             request = STATE["request"]
             return check_cancel(raw_of(case), view=VIEW).applies_to(request["id"], request["agency"])
         check_alert(
-            raw_of(case), view=VIEW, now_s=STATE["now"], trusted=STATE["trusted"], camera=tuple(STATE["camera"])
+            raw_of(case),
+            view=VIEW,
+            now_s=STATE["now"],
+            trusted=STATE["trusted"],
+            camera=tuple(STATE["camera"]),
+            seen=(),
+            muted=False,
+            shown_24h=0,
         )
     except RefusedError:
         return False

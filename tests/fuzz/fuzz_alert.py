@@ -39,7 +39,9 @@ def one(data: bytes) -> None:
     key = {b"\1": DISPATCH, b"\2": SIGN}.get(mode)
     raw = rest if key is None else sign("alert", rest, (key,))
     try:
-        got = check_alert(raw, view=VIEW, now_s=NOW_S, trusted=True, camera=CAMERA)
+        got = check_alert(
+            raw, view=VIEW, now_s=NOW_S, trusted=True, camera=CAMERA, seen=(), muted=False, shown_24h=0
+        )
     except RefusedError as refused:
         if refused.code not in CODES:
             raise AssertionError(f"{refused.code} can't come here") from refused

@@ -9,9 +9,24 @@ _CHECKS: Final = (f"{_T}checks.py", f"{_T}vectors_requests.py")
 _TUF: Final = (f"{_T}tuf_directory.py", f"{_T}tuf_attacks.py", f"{_T}tuf_evidence.py")
 
 CAMPAIGNS: Final = (
-    Campaign("agent.consent.checks", (f"{_T}checks.py",)),
+    Campaign(
+        "agent.consent.checks",
+        (f"{_T}checks.py",),
+        {
+            "'the dispatch key is no longer listed' changed in `return replace(outcome, code=\"E_KEY\", "
+            'why="the dispatch key is no longer listed", needs_dispatch=False)`': "words for the log",
+        },
+    ),
     Campaign("agent.consent.request", (f"{_T}request.py",)),
-    Campaign("agent.consent.forms", (f"{_T}request.py", f"{_T}directory.py", f"{_T}notices.py", *_CHECKS)),
+    Campaign(
+        "agent.consent.forms",
+        (f"{_T}request.py", f"{_T}directory.py", f"{_T}notices.py", *_CHECKS),
+        {
+            "9999999999999999 plus 1 in `MAX_INTEGER: Final = 9_999_999_999_999_999  # section 1: 16 digits`": (
+                "the strict parser has refused 17 digits before"
+            ),
+        },
+    ),
     Campaign("agent.consent.limits_of_owner", (f"{_T}directory.py", *_CHECKS)),
     Campaign("agent.consent.directory", (f"{_T}directory.py",)),
     Campaign("agent.consent.directory_keys", (f"{_T}directory.py", *_CHECKS)),
