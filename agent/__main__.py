@@ -75,6 +75,7 @@ def _parser(verb: str) -> argparse.ArgumentParser:
     for name in ("approve", "decline", "stop"):
         made[name].add_argument("id", help="the request's id, as `doorbell requests` lists it")
     made["log"].add_argument("--checkpoint", action="store_true", help="end with the signed checkpoint")
+    made["log"].add_argument("--against", type=Path, metavar="FILE", help="compare with a checkpoint saved before")
     made["reset"].add_argument("--yes", action="store_true", help="do it without asking")
     made["open-clips"].add_argument(
         "--recovery", required=True, metavar="FILE", help="holds the key; - asks for it"

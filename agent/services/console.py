@@ -8,18 +8,22 @@ import datetime as dt
 import json
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import segno
 
 from agent.config import Config
+from agent.core.checkpoint import parse_checkpoint
+from agent.core.encoding import unb64
 from agent.core.errors import RefusedError, TroubleError
+from agent.core.merkle import verify_consistency
 from agent.services.wire import Args, Link, Message
 
 #: What the codes of protocol sections 10 and 11 mean to a person at the console.
 _REASONS: Final[Mapping[str, str]] = {
-    "NOT_FOUND": "there is no such request: `doorbell requests` lists them",
+    "NOT_FOUND": "there is no such thing: {why}",
     "C_STATE": "the request is not waiting for an answer any more",
     "C_STALE": "what was asked or recorded has changed: look again and decide again",
     "C_CLOCK": "the clock is not right yet: wait until the doorbell is online",
@@ -57,7 +61,7 @@ def _ask(config: Config, verb: str, args: Args | None = None, *, timeout_s: floa
     try:
         return link.call(verb, args, timeout_s=timeout_s)
     except RefusedError as refused:
-        why = _REASONS.get(refused.code, f"refused: {refused} ({refused.code})")
+        why = _REASONS.get(refused.code, "refused: {why}").format(why=printable(refused))
         raise TroubleError(refused.code, why) from refused
     finally:
         link.close()
@@ -168,8 +172,34 @@ decline = _decide("decline", "Declined. Nobody is told.")
 stop = _decide("stop", "Stopped. The request is {state} now.")
 
 
+def _compare(config: Config, path: Path) -> int:
+    """Hold a checkpoint that was saved before against the log as it is now."""
+    try:
+        note = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise TroubleError("checkpoint", f"can't read {path}: save one with `doorbell log --checkpoint`") from exc
+    note = note[note.rfind("doorbell/", 0, note.find("\n\n")) :]  # the log may stand before it
+    size = note.split("\n")[1] if note.count("\n") > 1 else ""
+    if not size.isdigit() or size == "0":
+        raise TroubleError("checkpoint", f"{path} holds no checkpoint: save one with `doorbell log --checkpoint`")
+    now: Any = _ask(config, "consistency", {"size": int(size)}).args["body"]
+    try:
+        old = parse_checkpoint(note, unb64(now["device_pub"]))
+    except RefusedError as refused:
+        raise TroubleError("checkpoint", f"{path} is not of this doorbell, or was changed: {refused}") from refused
+    proof = [unb64(step) for step in now["proof"]]
+    if not verify_consistency(old.size, old.root, now["size"], unb64(now["root"]), proof):
+        raise TroubleError("log", "THE LOG WAS CHANGED: it does not begin with what the checkpoint saw")
+    print(
+        f"The log of {now['size']} entries begins with the {old.size} that the checkpoint saw. Nothing was changed."
+    )
+    return 0
+
+
 def log(config: Config, args: argparse.Namespace) -> int:
-    """Print the log, one entry a line, then its latest checkpoint."""
+    """Print the log, one entry a line, then its latest checkpoint; or compare it with a saved one."""
+    if args.against is not None:
+        return _compare(config, args.against)
     after: int | None = None
     while True:
         asked: Args = {"limit": 256} if after is None else {"limit": 256, "after": after}

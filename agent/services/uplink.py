@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 from agent.config import Config
 from agent.core.errors import DoorbellError, RefusedError, TroubleError
 from agent.core.ids import is_id, is_sha256
+from agent.services.notifier import Notifier
 from agent.services.sd_notify import notify, watchdog_s
 from agent.services.wire import Args, Link, Message
 from agent.uplink.addresses import broker_address
@@ -67,7 +68,9 @@ class Uplink:
             "submit": self._submit,
             "discard": self._discard,
             "stop_upload": self._stop_upload,
+            "notify": self._notify,
         }
+        self._notifier = Notifier(config.path, config.notify)
 
     def on_call(self, verb: str, message: Message) -> Message:
         """Do what the vault asks; descriptors are closed in any case."""
@@ -169,6 +172,10 @@ class Uplink:
             stops = tuple(self._uploads.get(str(message.args.get("request")), ()))
         for stop in stops:
             stop.set()
+        return Message()
+
+    def _notify(self, _: Message) -> Message:
+        self._notifier.notify()
         return Message()
 
     @contextlib.contextmanager

@@ -7,7 +7,9 @@ from agent.consent import sqlite_log
 from agent.consent.phones import PhoneState
 from agent.consent.sqlite_ledger import PhoneRow, RequestRow
 from agent.core.encoding import b64
+from agent.core.errors import RefusedError
 from agent.core.ids import Kid
+from agent.core.merkle import consistency_proof
 from agent.core.strict_json import Json, parse
 from agent.services.vault.arrivals_desk import ArrivalsDesk
 from agent.services.vault.decisions_desk import DecisionsDesk
@@ -195,3 +197,16 @@ class Answers:
             "checkpoint": note,
             "entries": list(sqlite_log.entries(self._tx, after, limit)),
         }
+
+    def consistency(self, old_size: int) -> dict[str, Json]:
+        """Prove that the log of `old_size` entries is the start of today's.
+
+        Raises:
+            RefusedError: NOT_FOUND, when the log is shorter than that.
+        """
+        size, root = sqlite_log.size_and_root(self._tx)
+        if old_size > size:
+            raise RefusedError("NOT_FOUND", f"the log has {size} entries, fewer than the checkpoint says")
+        proof = consistency_proof(sqlite_log.leaves(self._tx, size), old_size)
+        device = b64(self._house.keys.device_pub)
+        return {"size": size, "root": b64(root), "device_pub": device, "proof": [b64(step) for step in proof]}

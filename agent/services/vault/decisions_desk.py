@@ -253,10 +253,9 @@ class DecisionsDesk:
             state = self._requests.move(tx, row, Event.PRESSED)
         self._requests.moved(row, state)
 
-    def lamp(self, *, is_pairing: bool, minute_of_day: int) -> Pattern:
+    def lamp(self, *, is_pairing: bool) -> Pattern:
         """Return how the lamp lights now."""
-        quiet = self._house.settings.is_quiet(minute_of_day)
-        return pattern(self._requests.waiting(), is_pairing=is_pairing, is_quiet=quiet)
+        return pattern(self._requests.waiting(), is_pairing=is_pairing, is_quiet=self._house.is_quiet_time())
 
     def _confirm_over(self, request_id: Id) -> None:
         row = ledger.request(self._tx, request_id)

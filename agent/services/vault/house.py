@@ -1,10 +1,12 @@
 """What all desks of the vault share: clocks, keys, database, settings, phones, and who is told of what."""
 
+import datetime as dt
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from agent.config import Config
 from agent.consent import sqlite_ledger as ledger
@@ -137,6 +139,12 @@ class House:
         """Whether a phone's share waits for a press."""
         mode = self.config.consent.button
         return mode == "always" or (mode == "auto" and self.config.button.pin is not None)
+
+    def is_quiet_time(self) -> bool:
+        """Say whether it is in the owner's quiet hours, by the house's own time zone."""
+        zone = ZoneInfo(self.config.device.time_zone)
+        local = dt.datetime.fromtimestamp(self.now().utc_s, zone)
+        return self.settings.is_quiet(local.hour * 60 + local.minute)
 
     # ---- phones
 

@@ -1,13 +1,11 @@
 """`doorbell vault`: the composition root. The whole object graph of the vault is on this page."""
 
-import datetime as dt
 import logging
 import signal
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from agent import __version__
 from agent.buffer.segment_files import SegmentFolder
@@ -100,6 +98,7 @@ class Vault:
         self.phones.on_change(self._settings_changed, self.time.confirmed)
         self.requests.on_effects(self.uploads.begin, self.uploads.withdraw)
         self.house.listen(self._show_lamp)
+        self.house.listen(self._notify)
 
     # ---- what follows from what
 
@@ -129,9 +128,11 @@ class Vault:
 
     def _show_lamp(self, _name: str, _data: Mapping[str, Json], _phone: Kid | None) -> None:
         if self._lamp is not None:
-            local = dt.datetime.fromtimestamp(self.house.now().utc_s, ZoneInfo(self.house.config.device.time_zone))
-            minute = local.hour * 60 + local.minute
-            self._lamp.show(self.decisions.lamp(is_pairing=self.phones.is_pairing, minute_of_day=minute))
+            self._lamp.show(self.decisions.lamp(is_pairing=self.phones.is_pairing))
+
+    def _notify(self, name: str, _data: Mapping[str, Json], _phone: Kid | None) -> None:
+        if name in {"request", "alert"}:
+            self.uplink.notify()
 
     def _gesture(self, gesture: Gesture) -> None:
         if self.decisions.gesture(gesture):

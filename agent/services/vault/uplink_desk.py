@@ -11,6 +11,7 @@ from agent.services.vault.house import House
 from agent.services.wire import Args, Link, OnReply
 
 FETCH_TIMEOUT_S: Final = 30.0
+NOTIFY_EVERY_NS: Final = 600 * 10**9  # the owner is disturbed at most once in 10 minutes
 TOPICS: Final = ("req", "can", "alert")
 BROKER_STATES: Final = frozenset({"up", "down", "refused"})
 
@@ -22,6 +23,7 @@ class UplinkDesk:
         self._house = house
         self._link: Link | None = None
         self.broker = "down"
+        self._notified_ns: int | None = None
         self._on_arrival: Callable[[], None] = lambda: None
         house.set_faults("uplink", ["uplink-down"])
 
@@ -79,6 +81,20 @@ class UplinkDesk:
         self._house.set_faults("broker", {"up": [], "down": ["broker-down"]}.get(state, ["broker-refused"]))
         self._house.publish("status", {})
         del why  # uplink has logged it
+
+    def notify(self) -> None:
+        """Have the owner told by `[notify]` that something waits; at most once in ten minutes."""
+        now_ns = self._house.now().boot_ns
+        if not self._house.config.notify.urls or self._house.is_quiet_time():
+            return
+        if self._notified_ns is not None and now_ns - self._notified_ns < NOTIFY_EVERY_NS:
+            return
+        self._notified_ns = now_ns
+        if self._link is not None:
+            try:
+                self._link.tell("notify")
+            except TroubleError:
+                return  # it went just now: the lamp and the page still say it
 
     def fetch(self, path: str, max_bytes: int) -> bytes:
         """Ask uplink for directory bytes; runs in the directory's thread.

@@ -23,7 +23,7 @@ from agent.consent.states import State
 from agent.consent.submission import ShownApprover, ShownLeaf, build_submission
 from agent.core.envelope import MAX_SUBMISSION_BYTES, parse_envelope, sign
 from agent.core.errors import BugError, DoorbellError, RefusedError, TroubleError
-from agent.core.ids import Id, Sha256, sha256_hex
+from agent.core.ids import Id, Sha256, is_id, sha256_hex
 from agent.core.jitter import full_jitter_s
 from agent.services.vault.decisions_desk import DecisionsDesk
 from agent.services.vault.directory_desk import DirectoryDesk
@@ -35,6 +35,7 @@ from agent.services.wire import Args, Message
 
 RETRY_LOW_S: Final = 5.0  # section 13: attempts are 5 s to 15 min apart
 RETRY_HIGH_S: Final = 900.0
+MAX_LOCATION: Final = 128  # section 13: the longest name of an upload
 _READ_BYTES: Final = 1 << 20
 
 
@@ -187,12 +188,18 @@ class UploadsDesk:
         self._house.set_faults("upload", [])
 
     def created(self, request_id: object, segment: object, location: object) -> None:
-        """Keep where a segment's upload was created, so that it can be resumed or deleted."""
+        """Keep where a segment's upload was created, so that it can be resumed or deleted.
+
+        Only of segments that the consent names, so that uplink can't fill the card with what it makes up.
+        """
         row = ledger.request(self._tx, str(request_id))
-        if row is None or not isinstance(location, str):
+        if row is None or row.consent is None or not isinstance(location, str) or len(location) > MAX_LOCATION:
+            return
+        named = {grant.segment.id for grant in self._given(row)[1].grants}
+        if not is_id(segment) or segment not in named:
             return
         with self._house.db.transaction() as tx:
-            ledger.put_upload(tx, row.id, Id(str(segment)), location, complete=False)
+            ledger.put_upload(tx, row.id, segment, location, complete=False)
 
     def progress(self, request_id: object, segment: object, sent: object) -> None:
         """Tell the pages how far an upload is: bytes of the whole request."""

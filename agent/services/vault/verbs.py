@@ -144,6 +144,7 @@ class ConsoleVerbs:
             "decline": self._decline,
             "stop": lambda request: Message({"state": self._decisions.stop(request.message.args.get("id")).value}),
             "log": self._log,
+            "consistency": self._consistency,
             "settings": self._settings,
         }
 
@@ -174,6 +175,10 @@ class ConsoleVerbs:
         args = request.message.args
         after = None if args.get("after") is None else read_integer(args, "after", high=FAR_MS)
         return body(self._answers.log(after, read_integer(args, "limit", default=MAX_PAGE, high=MAX_PAGE)))
+
+    def _consistency(self, request: Request) -> Message:
+        size = read_integer(request.message.args, "size", low=1, high=FAR_MS)
+        return body(self._answers.consistency(size))
 
     def _settings(self, request: Request) -> Message:
         self._phones.change_settings(read_change(request.message.args.get("change")))
