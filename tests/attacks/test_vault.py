@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from agent.consent import sqlite_ledger as ledger
 from agent.consent.button import Gesture
 from agent.consent.states import State
 from agent.core.envelope import parse_envelope, sign
 from agent.core.errors import RefusedError
-from tests.fakes.consent_house import seed
+from agent.core.ids import Id
+from tests.fakes.consent_house import an_id, seed
 from tests.fakes.vault_rig import FakePhone, Rig
 
 GRACE_S = 61
@@ -132,3 +134,25 @@ def test_a_guest_can_not_keep_the_card_full_by_looking(rig: Rig) -> None:
         vault.answers.request(request_id, row)
         assert len(vault.answers.segments(request_id, row, -1, 512)) == 1
         assert vault.house.nonces.pinned(rig.clock.boot_ns()) == pinned
+
+
+def test_an_uplink_that_was_taken_over_can_not_fill_the_card_with_uploads_that_never_were(rig: Rig) -> None:
+    segment = rig.record()
+    request_id = rig.ask()
+    rig.uplink.holds_back = True
+
+    def kept() -> dict[Any, Any]:
+        return ledger.uploads(rig.vault.db.tx, Id(request_id))
+
+    rig.vault.uploads.created(request_id, segment, "made-up-location")
+    assert kept() == {}  # nothing was shared yet
+    rig.share(request_id)
+    rig.pass_s(GRACE_S)
+    for n in range(50):
+        rig.vault.uploads.created(request_id, an_id(f"made up {n}"), "made-up-location")
+    rig.vault.uploads.created(request_id, segment, "x" * 129)
+    rig.vault.uploads.created(request_id, [segment], "made-up-location")
+    rig.vault.uploads.created("no request", segment, "made-up-location")
+    assert kept() == {}
+    rig.vault.uploads.created(request_id, segment, "a-true-location")
+    assert kept() == {segment: ("a-true-location", False)}
