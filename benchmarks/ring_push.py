@@ -31,7 +31,7 @@ def packets(*, factor: int = 1) -> list[memoryview]:
 
 def memcpy(frames: list[memoryview]) -> Callable[[], None]:
     """Copy each packet into the same buffer, without index, lock or eviction: the floor."""
-    view = memoryview(np.zeros(CAPACITY_BYTES, np.uint8))
+    view = np.zeros(CAPACITY_BYTES, np.uint8).data
     at = 0
 
     def run() -> None:
