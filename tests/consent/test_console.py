@@ -128,6 +128,12 @@ def test_a_decline_that_no_longer_holds_is_no_prev() -> None:
     assert make(facts).form.prev is None
 
 
+def test_a_declined_request_whose_decline_is_not_known_can_not_be_shared() -> None:
+    with pytest.raises(RefusedError) as refused:
+        make(House().facts(state=State.DECLINED, declined=None))
+    assert refused.value.code == "C_STATE"
+
+
 def test_the_button_signs_for_no_phone_and_only_with_its_own_key() -> None:
     with pytest.raises(BugError):
         make(House().facts(), channel=Channel.PHONE)
