@@ -1,0 +1,100 @@
+"""The documents say what the code does: every key, verb and fault is told, and no link leads nowhere."""
+
+import re
+from dataclasses import MISSING, Field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.__main__ import HELP
+from agent.config import _SECTIONS, parse_config
+from agent.services.console import _FAULTS
+
+HOUSE = Path(__file__).parent.parent.parent
+SAMPLE = HOUSE / "config" / "doorbell.toml"
+MARKDOWN = sorted(path for path in (*HOUSE.glob("*.md"), *(HOUSE / "docs").rglob("*.md")))
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+FIGURE = r"(\"[^\"]*\"|\[.*?\]|[\d_.]+|true|false)"
+
+
+def keys() -> dict[str, Field[Any]]:
+    """Every key of the configuration, as section.key."""
+    return {
+        f"{section}.{name}": key
+        for section, kind in _SECTIONS.items()
+        for name, key in kind.__dataclass_fields__.items()
+    }
+
+
+def sample_lines() -> dict[str, tuple[str, bool]]:
+    """section.key → its value in the sample, and whether it stands in a comment."""
+    found, section = {}, ""
+    for line in SAMPLE.read_text().splitlines():
+        if match := re.fullmatch(r"\[(\w+)\]", line):
+            section = match[1]
+        elif match := re.match(rf"(# )?(\w+) = {FIGURE}", line):
+            found[f"{section}.{match[2]}"] = (match[3], match[1] is not None)
+    return found
+
+
+def test_the_sample_configuration_is_valid_as_it_stands() -> None:
+    config = parse_config(SAMPLE.read_text(), SAMPLE)
+    assert config.requests.enabled is False
+    assert config.notify.urls == ()
+
+
+def test_the_sample_names_every_key_and_no_other() -> None:
+    assert sample_lines().keys() == keys().keys()
+
+
+def test_only_keys_without_a_default_are_set_in_the_sample() -> None:
+    required = {name for name, key in keys().items() if key.default is MISSING and key.default_factory is MISSING}
+    assert {name for name, (_, commented) in sample_lines().items() if not commented} == required
+
+
+def test_what_the_sample_gives_as_default_is_the_default() -> None:
+    text = SAMPLE.read_text()
+    shown = parse_config(text, SAMPLE)
+    spoken = re.sub(rf"^# (\w+ = {FIGURE})", r"\1", text, flags=re.MULTILINE)
+    for line in ("pin = 17", "lamp_pin = 27", "pin = 22"):  # what is wired has no default
+        spoken = spoken.replace(f"\n{line}\n", "\n")
+    unset = r"^(username|password_file|client_certificate|client_key|names) = .*$"
+    meant = parse_config(re.sub(unset, "", spoken, flags=re.MULTILINE), SAMPLE)
+    for section in _SECTIONS:
+        assert getattr(meant, section) == getattr(shown, section), section
+
+
+def test_the_reference_lists_every_key_with_its_section() -> None:
+    text = (HOUSE / "docs/ref/configuration.md").read_text()
+    listed = set(re.findall(r"^\| `(\w+\.\w+)` \|", text, flags=re.MULTILINE))
+    assert listed == keys().keys()
+
+
+@pytest.mark.parametrize("verb", HELP)
+def test_every_verb_is_described(verb: str) -> None:
+    assert re.search(rf"`(doorbell )?{verb}\b", (HOUSE / "docs/ref/cli.md").read_text())
+
+
+def told_faults() -> set[str]:
+    """The codes of docs/ref/faults.md."""
+    text = (HOUSE / "docs/ref/faults.md").read_text()
+    return set(re.findall(r"^\| `([a-z-]+)` \|", text, flags=re.MULTILINE))
+
+
+def test_every_fault_that_the_console_knows_is_told() -> None:
+    assert _FAULTS.keys() <= told_faults()
+
+
+def test_every_fault_of_the_camera_is_told() -> None:
+    code = "\n".join(path.read_text() for path in (HOUSE / "agent/capture").glob("*.py"))
+    raised = set(re.findall(r'TroubleError\(\s*"(camera-[a-z]+|zones)"', code))
+    assert raised
+    assert raised <= told_faults()
+
+
+@pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: str(path.relative_to(HOUSE)))
+def test_no_link_leads_nowhere(path: Path) -> None:
+    for target in LINK.findall(path.read_text()):
+        if "://" not in target:
+            assert (path.parent / target).exists(), target
