@@ -38,7 +38,7 @@ def _piles_marks(value: str, signs: set[str]) -> bool:
 def is_one_script(value: str) -> bool:
     """Say whether all letters share one script, as the first word of their Unicode name tells it."""
     scripts = {
-        unicodedata.name(char, "?").split(" ")[0].split("-")[0]
+        unicodedata.name(char, "?").split(" ")[0]
         for char in value
         if unicodedata.category(char)[0] == "L" and unicodedata.category(char) != "Lm"
     }

@@ -85,6 +85,7 @@ class Recorder:
             writer=self._writer,
             budget_bytes=max(MIN_BUDGET_BYTES, round(bytes_a_second * QUEUE_S)),
             may_record=self._may_record,
+            pre_roll_ns=round(clips.pre_roll_s * _NS),
         )
         self._generation = 0
         self._due_ns = 0

@@ -33,6 +33,7 @@ class RecorderLoop:
         writer: where segments go.
         budget_bytes: what the open segment and the writer may hold together.
         may_record: there is someone who can open what is recorded.
+        pre_roll_ns: how far a clip reaches back before the first frame of its motion.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class RecorderLoop:
         writer: SegmentWriter,
         budget_bytes: int,
         may_record: Callable[[], bool],
+        pre_roll_ns: int,
     ) -> None:
         self._make_kernel = make_kernel
         self._trigger = trigger
@@ -53,6 +55,7 @@ class RecorderLoop:
         self._writer = writer
         self._budget_bytes = budget_bytes
         self._may_record = may_record
+        self._pre_roll_ns = pre_roll_ns
         self._kernel: MotionKernel | None = None
         self._info: StreamInfo | None = None
         self._taken = -1  # the last packet of the ring that is in a clip
@@ -92,7 +95,10 @@ class RecorderLoop:
         if isinstance(effect, Stop):
             self._cutter.stop(effect.at_ns)
         elif isinstance(effect, Start):
-            self._start(effect.trigger, effect.from_ns, moment.capture_ns)
+            from_ns = effect.from_ns
+            if motion.motion:  # it is believed later than it began, and the visitor was there from the beginning
+                from_ns = min(from_ns, round(motion.began_ms * _NS_PER_MS) - self._pre_roll_ns)
+            self._start(effect.trigger, from_ns, moment.capture_ns)
         elif effect is not None:
             self._start(effect.trigger, effect.at_ns, effect.at_ns)
         elif self._refused is not None and self._trigger.recording:

@@ -296,8 +296,8 @@ class Link:
         try:
             while True:
                 self._read_frame()
-        except (OSError, EOFError, RefusedError, RuntimeError):
-            pass  # the peer is gone, sent no frame, or our own end is shutting down: all the same here
+        except (OSError, EOFError, DoorbellError, RuntimeError):
+            pass  # the peer is gone, sent no frame, or nobody could take its call: all the same here
         with self._lock:
             self._closed = True
             calls, self._calls = list(self._calls.values()), {}
