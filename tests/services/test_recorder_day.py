@@ -23,7 +23,7 @@ from agent.services.segment_writer import SegmentWriter
 from tests.fakes.buffer_film import encoded, stream_info
 from tests.fakes.recorder_vault import wait_for
 from tests.fakes.vault_rig import Rig
-from tests.services.test_recorder_parts import StepKernel
+from tests.services.test_recorder_loop import StepKernel
 
 S = 1_000_000_000
 FPS, GOP, SEGMENT_S = 5, 10, 10
@@ -66,6 +66,7 @@ class Day:
             writer=self.writer,
             budget_bytes=32_000_000,
             may_record=lambda: True,
+            pre_roll_ns=6 * S,
         )
         self.loop.begin(stream_info(extradata))
         self._n = 0

@@ -8,18 +8,13 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from agent.buffer.ring import CheckedRing
 from agent.buffer.segment import Cutter, Segment
 from agent.buffer.segment_files import SegmentFolder
 from agent.buffer.sidecar import Sidecar
 from agent.capture import source
-from agent.capture.motion import MotionKernel, MotionResult, Why
-from agent.capture.source import Moment
-from agent.capture.trigger import Trigger, TriggerSettings
 from agent.core.errors import RefusedError, TroubleError
 from agent.core.ids import Id, new_id
 from agent.core.seal import open_cek, stanza_info
@@ -27,7 +22,6 @@ from agent.core.segment_file import SegmentMeta, join_mp4, open_segment
 from agent.services import sd_notify
 from agent.services.recipients_file import RecipientsFile, parse_recipients
 from agent.services.recorder_link import VaultLink
-from agent.services.recorder_loop import RecorderLoop
 from agent.services.segment_writer import SegmentWriter
 from tests.buffer.test_mux_pyav import decoded_times
 from tests.fakes.buffer_film import FRAME_NS, film, stream_info
@@ -257,127 +251,6 @@ def test_a_half_written_segment_of_the_last_run_is_swept_out(
     writers.writer.offer(segments[0], info)
     assert writers.writer.close(20)
     assert not list(folder.glob("*.tmp"))
-
-
-# ---- the hot loop
-
-
-class StepKernel(MotionKernel):
-    """Sees motion where the luma plane is not black."""
-
-    def step(self, luma: source.Luma, t_ms: float) -> MotionResult:
-        moving = bool(luma[0, 0])
-        return MotionResult(float(moving), motion=moving, box=None, why=Why.STILL, began_ms=t_ms)
-
-
-class Loop:
-    """A hot loop over a writer that keeps what it is offered."""
-
-    def __init__(self, *, budget_bytes: int = 10**9, capacity_bytes: int = 10**6) -> None:
-        self.segments: list[Segment] = []
-        self.may_record = True
-        self.backlog_bytes = 0
-        self.loop = RecorderLoop(
-            make_kernel=StepKernel,
-            trigger=Trigger(TriggerSettings(2.0, 1.0, 60.0, 0.0, 0.0)),
-            ring=CheckedRing(capacity_bytes=capacity_bytes, max_packets=1000),
-            cutter=Cutter(segment_ns=S, frame_ns=FRAME_NS),
-            writer=self,  # type: ignore[arg-type]  # the two things of a writer that the loop uses
-            budget_bytes=budget_bytes,
-            may_record=lambda: self.may_record,
-        )
-        self._n = 0
-        self.loop.begin(stream_info(film([0], gop=1)[0]))
-
-    def offer(self, segment: Segment, _info: source.StreamInfo) -> None:
-        self.segments.append(segment)
-
-    def run(self, frames: int, *, motion: bool = False, press: bool = False, size: int = 10) -> None:
-        for _ in range(frames):
-            luma = np.full((48, 64), 255 if motion else 0, np.uint8)
-            time_ns = self._n * FRAME_NS
-            packet = source.Packet(memoryview(self._n.to_bytes(4, "big") * size), time_ns, self._n % 10 == 0)
-            self.loop.step(Moment(time_ns, luma, (packet,)), press=press, manual=False)
-            press = False
-            self._n += 1
-
-    @property
-    def numbers(self) -> list[int]:
-        return [int.from_bytes(one.data[:4], "big") for segment in self.segments for one in segment.packets]
-
-
-def test_motion_is_recorded_from_the_pre_roll_to_the_post_roll() -> None:
-    world = Loop()
-    world.run(55)
-    world.run(10, motion=True)
-    world.run(40)
-    # Pre-roll from 3.5 s: key frame 30. Last motion 6.4 s, post-roll to 7.4 s: until key frame 80.
-    assert world.numbers == list(range(30, 80))
-    assert [one.is_last for one in world.segments] == [False] * 4 + [True]
-
-
-def test_two_visits_close_to_each_other_share_no_frame_and_lose_none() -> None:
-    world = Loop()
-    world.run(40)
-    world.run(5, motion=True)
-    world.run(20)
-    world.run(5, motion=True)
-    world.run(40)
-    assert world.numbers == sorted(set(world.numbers)) == list(range(20, 80))
-    assert {one.clip for one in world.segments} == {1, 2}
-
-
-def test_a_press_is_a_trigger_of_its_own() -> None:
-    world = Loop()
-    world.run(40)
-    world.run(1, press=True)
-    world.run(40)
-    assert {one.trigger for one in world.segments} == {"press"}
-
-
-def test_without_a_recipient_nothing_is_recorded_and_recording_starts_as_soon_as_there_is_one() -> None:
-    world = Loop()
-    world.may_record = False
-    world.run(30, motion=True)
-    assert not world.loop.is_recording
-    world.may_record = True
-    world.run(1, motion=True)
-    assert world.loop.is_recording
-
-
-def test_what_exceeds_the_budget_is_dropped_up_to_a_key_frame_and_counted() -> None:
-    world = Loop()
-    world.run(30)
-    world.run(5, motion=True)
-    world.backlog_bytes = 10**9
-    world.run(13, motion=True)
-    assert world.loop.is_overfull
-    world.backlog_bytes = 0
-    world.run(30)
-    assert world.loop.dropped_frames == 13
-    assert sum(one.dropped for one in world.segments) == 15, "48 and 49 could not be decoded without 35 to 47"
-    assert world.numbers == sorted(set(range(10, 60)) - set(range(35, 50)))
-
-
-def test_a_burst_that_shortens_the_pre_roll_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
-    world = Loop(capacity_bytes=1_000)
-    world.run(50, size=20)
-    world.run(1, motion=True, size=20)
-    assert world.loop.pre_roll_short_ms > 0
-    assert "pre-roll" in caplog.text
-
-
-def test_a_new_stream_ends_the_clip_and_mixes_no_packets() -> None:
-    world = Loop()
-    world.run(25, motion=True)
-    world.loop.begin(stream_info(film([0], gop=1)[0]))
-    assert world.numbers == list(range(25))
-    assert not world.loop.is_recording
-    world._n = 30
-    world.run(1, motion=True)
-    world.loop.end()
-    assert world.numbers == [*range(25), 30]
 
 
 # ---- the link
