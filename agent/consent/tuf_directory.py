@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 
 from tuf.api.exceptions import DownloadHTTPError, RepositoryError
 from tuf.api.metadata import Metadata, Root, Targets, Timestamp
-from tuf.ngclient import Updater, UpdaterConfig
+from tuf.ngclient import Updater
 
 from agent.consent.directory import (
     DirectoryView,
@@ -27,16 +27,7 @@ from agent.consent.directory import (
     parse_region,
 )
 from agent.consent.forms import AGENCY, CELL
-from agent.consent.tuf_fetcher import (
-    MAX_ROOT_BYTES,
-    MAX_SNAPSHOT_BYTES,
-    MAX_TARGETS_BYTES,
-    MAX_TIMESTAMP_BYTES,
-    NOT_FOUND,
-    Fetch,
-    VaultFetcher,
-    translated,
-)
+from agent.consent.tuf_fetcher import NOT_FOUND, Fetch, VaultFetcher, translated
 from agent.core.errors import ConfigError, DoorbellError, RefusedError, TroubleError
 
 MAX_LOOKED_UP: Final = 256  # agencies remembered under one platform.json; what fell out is looked up again
@@ -165,13 +156,7 @@ class TufDirectory:
             "metadata/",
             str(self._folder / "targets"),
             "targets/",
-            fetcher,
-            UpdaterConfig(
-                root_max_length=MAX_ROOT_BYTES,
-                timestamp_max_length=MAX_TIMESTAMP_BYTES,
-                snapshot_max_length=MAX_SNAPSHOT_BYTES,
-                targets_max_length=MAX_TARGETS_BYTES,
-            ),
+            fetcher,  # it holds the ceilings of section 4, whatever a signed length says
             bootstrap=self._root,
         )
         updater.refresh()

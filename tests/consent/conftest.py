@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from agent.consent.tuf_directory import TufDirectory
 from tests.fakes.consent_directory import FakeRepository
+
+# A deadline for one example measures how busy the machine is, and nothing of ours.
+hypothesis.settings.register_profile("consent", parent=hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("consent")
 
 KINDS = {"versioned": (True, None), "plain": (False, None), "versioned-bins": (True, 4), "plain-bins": (False, 4)}
 

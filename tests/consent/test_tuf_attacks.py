@@ -148,6 +148,18 @@ def test_a_file_over_its_ceiling_is_refused(repository: FakeRepository, director
         del repository.bent[path]
 
 
+def test_a_good_file_may_be_as_long_as_its_ceiling_and_no_longer(
+    repository: FakeRepository, directory: TufDirectory
+) -> None:
+    repository.rotate("timestamp")
+    repository.publish()
+    for path, ceiling in list(kinds_of_path(repository).items())[:-1]:
+        repository.bend(path, repository.served[path].ljust(ceiling + 1))
+        assert refused(directory, repository) == "directory-refused", path
+        repository.bend(path, repository.served[path].ljust(ceiling))
+    assert directory.refresh(repository.fetch).platform.version == 1
+
+
 def test_a_signed_length_does_not_lift_a_ceiling(repository: FakeRepository, directory: TufDirectory) -> None:
     big = repository.targets["platform.json"].ljust(32 * 1024 + 1)
     repository.put("platform.json", big)
