@@ -190,9 +190,7 @@ def _compare(config: Config, path: Path) -> int:
     proof = [unb64(step) for step in now["proof"]]
     if not verify_consistency(old.size, old.root, now["size"], unb64(now["root"]), proof):
         raise TroubleError("log", "THE LOG WAS CHANGED: it does not begin with what the checkpoint saw")
-    print(
-        f"The log of {now['size']} entries begins with the {old.size} that the checkpoint saw. Nothing was changed."
-    )
+    print(f"Unchanged: the log of {now['size']} entries begins with the {old.size} of the checkpoint.")
     return 0
 
 
@@ -206,7 +204,7 @@ def log(config: Config, args: argparse.Namespace) -> int:
         body: Any = _ask(config, "log", asked).args["body"]
         first = 0 if after is None else after + 1
         for place, entry in enumerate(body["entries"], first):
-            print(printable(entry) if entry is not None else f"{place}: deleted with its clip")
+            print(f"{place}: deleted with its clip" if entry is None else printable(entry))
         after = first + len(body["entries"]) - 1
         if after + 1 >= body["size"] or not body["entries"]:
             break

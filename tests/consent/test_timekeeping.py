@@ -14,14 +14,18 @@ def _trusted() -> Timekeeper:
     return keeper
 
 
+def _worth(keeper: Timekeeper) -> str:
+    return keeper.trust.value
+
+
 def test_it_is_untrusted_until_it_is_synchronised_and_past_the_floor() -> None:
     keeper = Timekeeper(FLOOR_S)
     assert keeper.observe(NOW_MS, 0, synchronised=False) is None
-    assert keeper.trust.value == "unsynced"
+    assert _worth(keeper) == "unsynced"
     assert keeper.observe((FLOOR_S - 1) * 1_000, 0, synchronised=True) is None
-    assert keeper.trust.value == "unsynced"
+    assert _worth(keeper) == "unsynced"
     assert keeper.observe(NOW_MS, 0, synchronised=True) == Arrived(NOW_MS, first=True)
-    assert keeper.trust.value == "synced"
+    assert _worth(keeper) == "synced"
 
 
 def test_a_boots_first_synchronisation_is_no_jump() -> None:
@@ -45,14 +49,14 @@ def test_a_jump_either_way_is_suspect_until_it_is_bracketed_or_confirmed() -> No
     for by_ms in (DAY_MS + 1, -DAY_MS - 1):
         keeper = _trusted()
         assert keeper.observe(NOW_MS + by_ms, 0, synchronised=True) == Jumped(by_ms)
-        assert keeper.trust.value == "suspect"
+        assert _worth(keeper) == "suspect"
         assert keeper.observe(NOW_MS + by_ms, 0, synchronised=True) is None
-        assert keeper.trust.value == "suspect"
+        assert _worth(keeper) == "suspect"
         now_ms, now_s = NOW_MS + by_ms, (NOW_MS + by_ms) // 1_000
         assert not keeper.bracket(now_ms, issued_s=now_s + 1, expires_s=now_s + 2)
         assert not keeper.bracket(now_ms, issued_s=now_s - 2, expires_s=now_s)
         assert keeper.bracket(now_ms, issued_s=now_s - 1, expires_s=now_s + 1)
-        assert keeper.trust.value == "synced"
+        assert _worth(keeper) == "synced"
         assert not keeper.confirm()
 
 
@@ -64,7 +68,7 @@ def test_exactly_a_day_is_no_jump() -> None:
 def test_a_clock_that_loses_its_source_is_untrusted_and_comes_back() -> None:
     keeper = _trusted()
     keeper.observe(NOW_MS + 1_000, 1_000 * NS, synchronised=False)
-    assert keeper.trust.value == "unsynced"
+    assert _worth(keeper) == "unsynced"
     assert keeper.observe(NOW_MS + 2_000, 2_000 * NS, synchronised=True) == Arrived(NOW_MS, first=False)
 
 
