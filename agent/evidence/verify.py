@@ -18,7 +18,7 @@ A claim that rests on one that doesn't hold says so and doesn't hold either.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -30,7 +30,7 @@ from agent.evidence.bundle_folder import BundleFolder
 from agent.evidence.claims import Asked, Directory
 from agent.evidence.findings import Claim, Finding, find
 from agent.evidence.log_leaves import Log, read_log
-from agent.evidence.segments import GRANT, OPENS, PLAIN, SEALED, Keep, SegmentJudge, Shown, Tally
+from agent.evidence.segments import GRANT, OPENS, PLAIN, SEALED, Keep, SegmentFiles, SegmentJudge, Shown, Tally
 from agent.evidence.share import Share
 from agent.evidence.submission import MAX_RECEIPT_BYTES, Receipt, Submission, parse_receipt, parse_submission
 
@@ -45,6 +45,18 @@ RECEIPT: Final = "receipt"
 
 NO_KEY: Final = "opens, plain: without --key the films were not opened"
 NO_ROOT: Final = "directory: without --root the keys of the platform and the agency are taken at the bundle's word"
+
+
+class BundleFiles(SegmentFiles, Protocol):
+    """Where a bundle comes from; each read raises TroubleError or RefusedError."""
+
+    def submission(self, max_bytes: int) -> bytes:
+        """Return the bytes of `submission.json`."""
+        ...
+
+    def receipt(self, max_bytes: int) -> bytes:
+        """Return the bytes of `receipt.json`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +95,7 @@ def verify_bundle(path: Path, root: bytes, key: X25519PrivateKey | None) -> list
 
 
 def judge(
-    bundle: BundleFolder, root: bytes | None, key: X25519PrivateKey | None, keep: Keep | None = None
+    bundle: BundleFiles, root: bytes | None, key: X25519PrivateKey | None, keep: Keep | None = None
 ) -> Verdict:
     """Judge every claim.
 
@@ -134,12 +146,12 @@ def judge(
     )
 
 
-def _submission(bundle: BundleFolder) -> tuple[Submission, str]:
+def _submission(bundle: BundleFiles) -> tuple[Submission, str]:
     submission = parse_submission(bundle.submission(MAX_SUBMISSION_BYTES))
     return submission, f"the submission is well formed and signed by device {kid_of(submission.device)}"
 
 
-def _receipt_form(bundle: BundleFolder) -> tuple[Receipt, str]:
+def _receipt_form(bundle: BundleFiles) -> tuple[Receipt, str]:
     return parse_receipt(bundle.receipt(MAX_RECEIPT_BYTES)), ""
 
 
@@ -148,7 +160,7 @@ def _directory(submission: Submission, written: Receipt, root: bytes | None) -> 
 
 
 def _tally(
-    bundle: BundleFolder,
+    bundle: BundleFiles,
     submission: Submission,
     asked: Asked,
     shares: tuple[Share, ...],
