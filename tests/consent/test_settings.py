@@ -154,3 +154,9 @@ def test_muted_agencies_reach_check_12() -> None:
     )
     assert not owner.receives_from("us-a")
     assert owner.receives_from("us-b")
+
+
+def test_a_day_of_look_back_is_86400_seconds() -> None:
+    settings = Settings(requests_enabled=True, max_lookback_days=2)
+    owner = limits_of(settings, max_window_s=None, max_area_m2=None, max_lookback_days=None)
+    assert owner.lookback_s == 172_800
