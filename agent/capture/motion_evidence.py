@@ -1,0 +1,159 @@
+"""What speaks for somebody: change that light, leaves, rain and noise do not explain, gathered over time.
+
+Rules of this room: pure, no allocation after construction. A block's evidence is the least of three views of
+it: outside what its neighbours' texture could bring there (sway, shake), sharper than light (a change of smooth
+gain is none), and different from the recent past (a parked car is none); all in units of the block's own
+threshold. Then it must stand out from the rest of the picture (rain, snow: constant false alarm rate over
+sectors), not change sides again and again (leaves), and last, here or next door.
+"""
+
+import math
+
+import cv2
+import numpy as np
+
+from agent.capture import motion_numbers as n
+from agent.capture.motion_background import Background
+from agent.capture.motion_planes import CROSS, WIDE, Mask, Plane, above, below, equal
+
+_SECTORS = (3, 4)
+_COVERED = 77  # of 255: a sector covered by the object to 30 % says nothing about the rest
+
+
+class Evidence:
+    """Evidence planes of one camera; `field` is what has been gathered, `now` this frame's evidence."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        def plane() -> Plane:
+            return np.zeros(shape, np.float32)
+
+        def mask() -> Mask:
+            return np.zeros(shape, np.uint8)
+
+        self.now, self.field, self.soft, self.sharp = plane(), plane(), plane(), plane()
+        self.sides_changed = plane()
+        self.active, self.region, self.near = mask(), mask(), mask()
+        self.clutter = 0.5
+        self.peak, self.at = 0.0, (0, 0)
+        self._a, self._b, self._visited, self._visit = plane(), plane(), plane(), plane()
+        self._visit.fill(n.VISITED_S)
+        self._one, self._ones = np.ones(shape, np.float32), np.ones(shape, np.uint8)
+        self._m, self._k, self._side = mask(), mask(), mask()
+        rows, columns = _SECTORS
+        self._row_starts = np.array([round(i * shape[0] / rows) for i in range(rows)])
+        self._column_starts = np.array([round(i * shape[1] / columns) for i in range(columns)])
+        self._by_row = np.zeros((rows, shape[1]), np.float32)
+        self._sectors = np.zeros(_SECTORS, np.float32)
+        self._cover = np.zeros(_SECTORS, np.uint8)
+        self._flood = np.zeros((shape[0] + 2, shape[1] + 2), np.uint8)
+
+    def forget(self) -> None:
+        """Drop what was gathered: the picture has changed as a whole."""
+        self.field.fill(0)
+        self.near.fill(0)
+        self.peak = 0.0
+
+    def rest(self, elapsed_s: float) -> None:
+        """Nothing exceeds its threshold: let everything fade, cheaply."""
+        if self.peak > 0:
+            self.forget()
+        self.clutter *= math.exp(-elapsed_s / n.CLUTTER_S)
+
+    def gather(self, seen: Background, elapsed_s: float, contrast: float) -> None:
+        """Take one frame. `contrast` is that of the object followed now, in levels, 0 when there is none."""
+        self._views(seen)
+        self._stand_out(elapsed_s)
+        self._sides(seen, elapsed_s, contrast)
+        cv2.threshold(self.now, 1, 0, cv2.THRESH_TOZERO, self._a)
+        cv2.threshold(self._a, n.EVIDENCE_TOP, 0, cv2.THRESH_TRUNC, self._a)
+        kept = math.exp(-elapsed_s / n.EVIDENCE_S)
+        cv2.dilate(self.field, CROSS, self._b)
+        cv2.addWeighted(self._b, kept, self._a, 1 - kept, 0, self.field)
+        _, self.peak, _, at = cv2.minMaxLoc(self.field)
+        self.at = (at[0], at[1])
+
+    def _views(self, seen: Background) -> None:
+        cv2.blur(seen.difference, (n.WINDOW_BLOCKS, n.WINDOW_BLOCKS), self.soft)
+        cv2.multiply(self.soft, seen.smooth_gain, self._a)
+        cv2.absdiff(seen.difference, self._a, self.sharp)
+        np.absolute(self._a, out=self._a)
+        cv2.scaleAdd(self._a, -n.SOFT_FRACTION, self.sharp, self.sharp)
+        cv2.multiply(self.sharp, seen.per_threshold, self.sharp)
+        cv2.multiply(seen.difference, seen.per_rise, self.now)
+        cv2.multiply(seen.difference, seen.per_fall, self._a)
+        cv2.max(self.now, self._a, self.now)
+        cv2.min(self.now, self.sharp, self.now)
+        cv2.multiply(seen.change, seen.per_threshold, self._a)
+        cv2.min(self.now, self._a, self.now)
+
+    def _stand_out(self, elapsed_s: float) -> None:
+        np.copyto(self._a, self.now)
+        cv2.subtract(self._a, self._a, self._a, self.near)
+        np.maximum.reduceat(self._a, self._row_starts, axis=0, out=self._by_row)
+        np.maximum.reduceat(self._by_row, self._column_starts, axis=1, out=self._sectors)
+        cv2.resize(self.near, (_SECTORS[1], _SECTORS[0]), self._cover, interpolation=cv2.INTER_AREA)
+        free = sorted(
+            strongest
+            for strongest, covered in zip(self._sectors.flat, self._cover.flat, strict=True)
+            if covered < _COVERED
+        )
+        rest = float(free[int(len(free) * n.CLUTTER_RANK)]) if len(free) > 2 else 0.0  # noqa: PLR2004 - fewer say nothing
+        self.clutter = max(rest, self.clutter * math.exp(-elapsed_s / n.CLUTTER_S))
+        stands_above = n.CLUTTER_FACTOR * self.clutter
+        if stands_above > 1:
+            np.multiply(self.now, np.float32(1 / stands_above), out=self.now)
+
+    def _sides(self, seen: Background, elapsed_s: float, contrast: float) -> None:
+        """Count how often each block has lately changed sides of its background; halve what sways."""
+        np.maximum(seen.threshold, np.float32(n.SWAY_FRACTION * contrast), out=self._a)
+        cv2.compare(seen.size, self._a, cv2.CMP_GT, self._m)
+        np.multiply(self._a, np.float32(0.5), out=self._a)
+        cv2.compare(seen.size, self._a, cv2.CMP_LT, self._k)
+        cv2.subtract(self._side, self._side, self._side, self._k)
+        above(seen.difference, 0, self._k)
+        cv2.bitwise_or(self._k, self._ones, self._k)  # 255 stays 255 (above), 0 becomes 1 (below)
+        np.multiply(self.sides_changed, np.float32(math.exp(-elapsed_s / n.SWAY_S)), out=self.sides_changed)
+        cv2.compare(self._side, self._k, cv2.CMP_NE, self.active)
+        cv2.bitwise_and(self.active, self._m, self.active)
+        cv2.add(self.sides_changed, self._one, self.sides_changed, self.active)
+        cv2.copyTo(self._k, self._m, self._side)
+        above(self.sides_changed, n.SWAY_TIMES, self._m)
+        np.multiply(self.now, np.float32(0.5), out=self._a)
+        cv2.copyTo(self._a, self._m, self.now)
+
+    def travel(self, elapsed_s: float) -> tuple[int, int]:
+        """Return how many blocks are active, and how many of them nobody was in lately."""
+        above(self.field, n.EVIDENCE_LOW * n.EVIDENCE_ON, self.active)
+        above(self.now, 1, self._m)
+        cv2.bitwise_and(self.active, self._m, self.active)
+        below(self._visited, 0, self._m)
+        cv2.bitwise_and(self.active, self._m, self._m)
+        np.subtract(self._visited, np.float32(elapsed_s), out=self._visited)
+        cv2.copyTo(self._visit, self.active, self._visited)
+        return cv2.countNonZero(self.active), cv2.countNonZero(self._m)
+
+    def edges(self) -> Mask:
+        """Where something sharp is, generously: light taken over there would swallow a person."""
+        above(self.sharp, 1, self._m)
+        cv2.dilate(self._m, WIDE, self._k)
+        return self._k
+
+    def outline(self, seen: Background) -> int:
+        """Set `region` to the object at the peak, `near` to it and its surroundings; return its blocks."""
+        if self.peak <= n.EVIDENCE_ON / 2:
+            self.near.fill(0)
+            self.region.fill(0)
+            return 0
+        above(self.field, n.EVIDENCE_ON / 2, self.region)
+        above(self.now, 0.5, self._m)
+        cv2.bitwise_and(self.region, self._m, self.region)
+        above(seen.ratio, 1, self._m)
+        above(self.sharp, 0, self._k)
+        cv2.bitwise_and(self._m, self._k, self._m)
+        cv2.bitwise_or(self.region, self._m, self.region)
+        self.region[self.at[1], self.at[0]] = 255
+        self._flood.fill(0)
+        area = cv2.floodFill(self.region, self._flood, self.at, 128, flags=8)[0]
+        equal(self.region, 128, self.region)
+        cv2.dilate(self.region, CROSS, self.near)
+        return int(area)

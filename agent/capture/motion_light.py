@@ -1,0 +1,105 @@
+"""What light and shake do to the whole picture, taken out before anything is called motion.
+
+Rules of this room: pure, no allocation after construction. The difference between picture and background is
+fitted, by robust least squares with a prior, with what physics allows: gain and contrast (exposure), gains and
+offsets that slope over the picture (clouds, dusk), and a shift of the whole picture (a camera in the wind:
+optical flow, Lucas-Kanade 1981). What is left is what did not happen to the whole picture.
+"""
+
+import cv2
+import numpy as np
+
+from agent.capture import motion_numbers as n
+from agent.capture.motion_planes import Mask, Plane
+
+_TERMS = 8
+_SHIFT = 6
+_ROUNDS = 6
+
+
+class LightFit:
+    """Fits and removes global light and shake; all planes are float32 (rows, columns)."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        rows, columns = shape
+        blocks = rows * columns
+        self.fit = np.zeros(shape, np.float32)
+        self._flat_fit = self.fit.reshape(-1)
+        self._basis = np.zeros((_TERMS, blocks), np.float32)
+        self._planes = self._basis.reshape(_TERMS, rows, columns)
+        self._transposed = self._basis.T
+        self._normal = np.zeros((_TERMS, _TERMS), np.float32)
+        self._inverse = np.zeros((_TERMS, _TERMS), np.float32)
+        self._diagonal = self._normal.reshape(-1)[:: _TERMS + 1]
+        widths = np.array(n.PRIOR, np.float32)
+        self._ridge = (n.PRIOR_NOISE / widths) ** 2 * np.float32(blocks / n.INDEPENDENT_BLOCKS)
+        self._theta, self._step, self._pull = (np.zeros(_TERMS, np.float32) for _ in range(3))
+        self._gradient = np.zeros(_TERMS, np.float32)
+        self._rest = np.zeros(shape, np.float32)
+        self._clipped = np.zeros(shape, np.float32)
+        self._zero = np.zeros(shape, np.float32)
+        self._flat_rest, self._flat_clipped = self._rest.reshape(-1), self._clipped.reshape(-1)
+        y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
+        self._x, self._y = (x / columns - 0.5) * 2, (y / rows - 0.5) * 2
+        self._planes[4], self._planes[5] = self._x, self._y
+        self._fitted = False
+        self._quiet = n.QUIET_LEVELS * blocks
+        self._enough = n.SATURATED_FRACTION * n.CLIP * blocks
+
+    def forget(self) -> None:
+        """Start anew: the background has just been replaced."""
+        self._theta.fill(0)
+        self.fit.fill(0)
+        self._fitted = False
+
+    def fade(self, fraction: float) -> None:
+        """The background has taken over this fraction of the fitted light."""
+        self._theta *= np.float32(1 - fraction)
+        if self._fitted and cv2.norm(self.fit, cv2.NORM_INF) < n.QUIET_LEVELS:
+            self.forget()
+
+    def shift_blocks(self) -> float:
+        """How far the picture is shifted now, in blocks (city-block distance)."""
+        return abs(float(self._theta[_SHIFT])) + abs(float(self._theta[_SHIFT + 1]))
+
+    def rebase(self, background: Plane) -> None:
+        """Rebuild the basis from the background."""
+        planes = self._planes
+        np.multiply(background, np.float32(1 / (cv2.mean(background)[0] + 1)), out=planes[0])
+        np.subtract(planes[0], np.float32(1), out=planes[1])
+        np.multiply(planes[0], self._x, out=planes[2])
+        np.multiply(planes[0], self._y, out=planes[3])
+        np.subtract(background[:, 2:], background[:, :-2], out=planes[6, :, 1:-1])
+        np.subtract(background[2:], background[:-2], out=planes[7, 1:-1])
+        planes[6:] *= np.float32(0.5)
+        np.dot(self._basis, self._transposed, out=self._normal)
+        np.add(self._diagonal, self._ridge, out=self._diagonal)
+        cv2.invert(self._normal, self._inverse, cv2.DECOMP_CHOLESKY)
+
+    def remove(self, difference: Plane, but: Mask | None) -> None:
+        """Fit `difference` outside the mask `but` and subtract the fit from it, in place; `fit` keeps it."""
+        if cv2.norm(difference, cv2.NORM_L1) < self._quiet and not self._fitted:
+            return
+        self._fitted = True
+        self._theta[_SHIFT:] = 0
+        for round_ in range(_ROUNDS):
+            np.dot(self._theta, self._basis, out=self._flat_fit)
+            cv2.subtract(difference, self.fit, self._rest)
+            np.clip(self._rest, -n.CLIP, n.CLIP, out=self._clipped)
+            if but is not None:
+                cv2.copyTo(self._zero, but, self._clipped)
+            steady = cv2.norm(self._clipped, cv2.NORM_L1) < self._enough
+            if round_ and steady:
+                break
+            self._improve(self._flat_clipped if steady else self._flat_rest)
+            if steady:
+                break
+        np.dot(self._theta, self._basis, out=self._flat_fit)
+        cv2.subtract(difference, self.fit, difference)
+
+    def _improve(self, rest: Plane) -> None:
+        np.dot(self._basis, rest, out=self._gradient)
+        np.multiply(self._ridge, self._theta, out=self._pull)
+        np.subtract(self._gradient, self._pull, out=self._gradient)
+        np.dot(self._inverse, self._gradient, out=self._step)
+        np.add(self._theta, self._step, out=self._theta)

@@ -1,0 +1,94 @@
+"""Every constant of the motion kernel, with its reason. Levels are luma levels 0..255; times are seconds.
+
+Rules of this room: nothing here is tuned to a clip. Times come from how fast people, leaves, clouds and lamps
+move, levels from what eight bits and a small sensor can tell apart. Constants are per second, so any frame rate
+will do.
+"""
+
+GRID_PX = 60
+"""The luma plane is halved until it is at most this wide: blocks of 8 px at 320 px. A block's mean is a matched
+filter for the smallest thing worth recording and averages sensor noise eightfold."""
+
+LOOK_S = 0.085
+"""Frames that come sooner than this after the last one looked at get its answer: 15 fps is looked at 7.5 times
+a second, 30 fps ten times. Nothing that walks or drives through a porch tells more at 30 Hz, and the cost per
+second falls."""
+
+THINK_S = 0.12
+THINK_IN_VISIT_S = 0.3
+"""Where nothing exceeds its threshold a look ends early. Else evidence is weighed this often at most; while
+someone is followed, less often, unless what was followed has gone from where it was."""
+
+QUIET_LEVELS = 0.5
+"""Mean difference from the background below which there is no global light to fit."""
+
+LEARN_S = 1.0
+RELEARN_S = 0.5
+
+# how the background is kept
+BACKGROUND_S = 4.0  # light of a quiet block is followed this fast
+ABSORB_S = 15.0  # what stands in the picture and does not move becomes background this fast
+HOLD_BACKGROUND_S = 400.0  # under someone who is here the background is kept
+RECENT_S = 1.2  # the recent past against which something moves: slow walkers need more than a few frames
+LIGHT_FIELD_S = 1.0  # soft local light is followed this fast
+MODEL_S = 0.3
+BASIS_S = 1.2
+
+# how a block's own restlessness is learned: an expectile, nearer to its peaks than to its mean
+RESTLESS_RISE_S = 6.0  # longer than a passer-by stays in one block
+RESTLESS_FALL_S = 40.0  # longer than the pause between two gusts
+RESTLESS_CAP = 4.0  # thresholds: one event cannot teach more than this
+RESTLESS_IN_VISIT = 0.1  # while someone travels through, restlessness is learned this much slower
+THRESHOLD_FLOOR = 2.5
+THRESHOLD_PER_RESTLESS = 2.4
+
+# global light and shake: prior widths in levels (gain, contrast, gain slopes, offset slopes) and blocks (shift)
+PRIOR = (60.0, 8.0, 8.0, 8.0, 4.0, 4.0, 0.3, 0.3)
+PRIOR_NOISE = 4.0
+INDEPENDENT_BLOCKS = 40.0  # neighbouring residuals go together: so many really independent ones are in a picture
+CLIP = 8.0  # an object pulls the fit no harder than this
+SATURATED_FRACTION = 0.4
+
+# what counts as evidence
+SWAY_REACH = 0.6  # of a block: texture that moves by less explains a change within its neighbours' range
+WINDOW_BLOCKS = 5  # light is smooth over this many blocks, people are not
+SOFT_FRACTION = 0.35  # a change must be sharper than this fraction of the smooth change around it
+CLUTTER_FACTOR = 2.3  # how far above the rest of the picture an object must stand out
+CLUTTER_RANK = 0.4  # of the sectors: two or three objects must not pass for rain
+CLUTTER_S = 2.0
+SWAY_S = 4.0  # leaves come back within this time
+SWAY_TIMES = 2.0  # a block that changed sides more often than this sways
+EVIDENCE_S = 0.25
+EVIDENCE_TOP = 2.0
+EVIDENCE_ON = 1.2
+EVIDENCE_LOW = 0.6  # of EVIDENCE_ON: a candidate begins
+LOST_S = 0.25
+
+# when a candidate is believed
+BRIEF_S = 0.45  # insects and reflections are gone by then
+BRIEF_LARGE_S = 0.25  # something large need not wait so long
+LARGE_FRACTION = 0.015
+FRESH_AFTER_S = 0.1
+FRESH_FRACTION = 0.5  # a traveller enters new blocks: so many of those it began with
+FRESH_BLOCKS = 1.0
+VISITED_S = 2.5
+PATIENCE_S = 4.0  # what does not travel must last this long
+
+# someone who stands
+LINGER_S = 0.35
+STAND_S = 25.0  # without any movement at all
+ALIVE_S = 60.0  # with small movements only
+REGION_FRACTION = 0.2  # of the object's own contrast: belongs to it
+SWAY_FRACTION = 0.3  # of the contrast: less does not count as changing sides
+OBJECT_LEFT_FRACTION = 0.2  # of its energy: less, and it has gone
+OBJECT_S = 6.0
+SWAYING_TIMES = 1.6
+SWAYING_FRACTION = 0.3
+GHOST_EDGE = 0.8
+
+# sudden light
+LIGHT_FRACTION = 0.5
+LIGHT_JUMP = 0.25
+LIGHT_LIKENESS = 0.5
+LIGHT_REGION = 0.25
+LIGHT_TEXTURE = 6.0  # times the energy of the texture: light makes no new edges

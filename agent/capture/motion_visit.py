@@ -1,0 +1,141 @@
+"""One visit: the object that has been believed, as long as it is there, moving or standing.
+
+Rules of this room: pure, no allocation after construction. Its region grows and shrinks with what differs from the
+background by a fair part of the object's own contrast. When evidence ends the visit ends, unless something with
+enough of the object's energy still stands there, with its own outline (not the hole it left), small movements
+now and then, and did not merely sway.
+"""
+
+import math
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from agent.capture import motion_numbers as n
+from agent.capture.motion_background import Background
+from agent.capture.motion_evidence import Evidence
+from agent.capture.motion_planes import CROSS, WIDE, Mask, Plane, above
+
+Wait = Literal["stands", "lingers", "gone"]
+
+
+class Visit:
+    """The state of the present visit; `here` says whether there is one."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        def plane() -> Plane:
+            return np.zeros(shape, np.float32)
+
+        def mask() -> Mask:
+            return np.zeros(shape, np.uint8)
+
+        self.here = False
+        self.travels = False
+        self.began_s = 0.0
+        self.contrast = 0.0
+        self.region, self.around, self.guard = mask(), mask(), mask()
+        self.floor = plane()
+        self._energy = self._mean = 0.0
+        self._moved_s = self._seen_s = 0.0
+        self._a, self._b = plane(), plane()
+        self._m, self._k = mask(), mask()
+        self._blocks = shape[0] * shape[1]
+
+    def begin(self, seen: Background, began_s: float) -> None:
+        """Believe the candidate: it has been there since `began_s`."""
+        self.here, self.travels, self.began_s = True, False, began_s
+        self.region.fill(0)
+        np.copyto(self.floor, seen.threshold)
+        self._energy = self.contrast = 0.0
+
+    def end(self) -> None:
+        """Nobody is there any more."""
+        self.here = False
+        self.contrast = 0.0
+
+    def has_left(self, seen: Background) -> bool:
+        """Whether what was followed is no longer where it last was: look closely now."""
+        return self.here and cv2.mean(seen.size, self.region)[0] < self._mean / 2
+
+    def move(self, seen: Background, evidence: Evidence, now_s: float, elapsed_s: float, *, travels: bool) -> None:
+        """Evidence for the object at the evidence's peak: take its region in."""
+        self.travels |= travels
+        self._moved_s = self._seen_s = now_s
+        above(evidence.now, 0.7, self._m)
+        cv2.bitwise_and(self._m, evidence.region, self._m)
+        fresh = cv2.mean(seen.size, self._m)[0]
+        following = min(1.0, elapsed_s) if self.contrast else 1.0
+        self.contrast += (fresh - self.contrast) * following
+        self._belongs(seen)
+        cv2.dilate(self.region, CROSS, self.region)
+        cv2.bitwise_and(self.region, self._m, self.region)
+        above(evidence.now, 1, self._k)
+        cv2.bitwise_or(self._m, self._k, self._m)
+        cv2.bitwise_and(self._m, evidence.region, self._m)
+        cv2.bitwise_or(self.region, self._m, self.region)
+        self._weigh(seen, elapsed_s)
+        self._settle(evidence)
+
+    def wait(self, seen: Background, evidence: Evidence, small: Mask, now_s: float, elapsed_s: float) -> Wait:
+        """No new evidence: say whether the object still stands there, and end the visit if it has gone."""
+        self._belongs(seen)
+        cv2.bitwise_and(self.region, self._m, self.region)
+        cv2.dilate(self.region, CROSS, self._k)
+        cv2.bitwise_and(self._k, self._m, self._k)
+        cv2.bitwise_or(self.region, self._k, self.region)
+        energy = self._weigh(seen, elapsed_s)
+        self._settle(evidence)
+        if now_s - self._moved_s < n.LINGER_S:
+            return "lingers"
+        if not self._stands(seen, evidence, small, energy):
+            self.end()
+            return "gone"
+        cv2.divide(seen.change, self.floor, self._a)
+        if cv2.minMaxLoc(self._a, self.region)[1] > 1 and now_s - self._seen_s < n.ALIVE_S:
+            self._moved_s = now_s - n.LINGER_S
+        if now_s - self._moved_s > n.STAND_S:
+            self.end()
+            return "gone"
+        return "stands"
+
+    def _belongs(self, seen: Background) -> None:
+        np.maximum(self.floor, np.float32(n.REGION_FRACTION * self.contrast), out=self._a)
+        cv2.compare(seen.size, self._a, cv2.CMP_GT, self._m)
+
+    def _weigh(self, seen: Background, elapsed_s: float) -> float:
+        self._mean = cv2.mean(seen.size, self.region)[0]
+        energy = self._mean * cv2.countNonZero(self.region)
+        self._energy = max(energy, self._energy * math.exp(-elapsed_s / n.OBJECT_S))
+        return energy
+
+    def _settle(self, evidence: Evidence) -> None:
+        cv2.dilate(self.region, CROSS, self.around)
+        cv2.dilate(self.region, WIDE, self.guard)
+        size = cv2.countNonZero(self.region)
+        if size:
+            above(evidence.sides_changed, n.SWAYING_TIMES, self._m)
+            cv2.bitwise_and(self._m, self.region, self._m)
+            if cv2.countNonZero(self._m) > n.SWAYING_FRACTION * size:
+                self.travels = False
+
+    def _stands(self, seen: Background, evidence: Evidence, small: Mask, energy: float) -> bool:
+        if not self.travels or energy < n.OBJECT_LEFT_FRACTION * self._energy or energy == 0:
+            return False
+        above(evidence.sharp, 0, self._m)
+        cv2.bitwise_and(self._m, self.region, self._m)
+        return cv2.countNonZero(self._m) > 0 and not self._is_ghost(seen, small)
+
+    def _is_ghost(self, seen: Background, small: Mask) -> bool:
+        """Whether the outline is in the background and not in the picture: something has left its place."""
+        cv2.dilate(self.region, CROSS, self._m)
+        cv2.erode(self.region, CROSS, self._k)
+        cv2.subtract(self._m, self._k, self._m)
+        cv2.morphologyEx(small, cv2.MORPH_GRADIENT, CROSS, self._k)
+        cv2.add(seen.mean, seen.light.fit, self._a)
+        cv2.morphologyEx(self._a, cv2.MORPH_GRADIENT, CROSS, self._b)
+        return cv2.mean(self._k, self._m)[0] < n.GHOST_EDGE * cv2.mean(self._b, self._m)[0]
+
+    def fraction(self) -> float:
+        """How much of the picture the object covers."""
+        return cv2.countNonZero(self.region) / self._blocks
