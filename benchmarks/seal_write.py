@@ -10,11 +10,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from agent.buffer.sealing import Recipient, draft_segment, seal_segment
+from agent.buffer.sealing import Recipient, draft_segment
 from agent.buffer.segment_files import SegmentFolder
 from agent.core.ids import Id, Kid, kid_of, new_id
 from agent.core.segment_file import Sealer, SegmentMeta
@@ -45,14 +46,14 @@ def measure(folder: Path, size: int) -> None:
     film = os.urandom(size)
     sealer, to = Sealer(), recipients()
     plain_fd = os.open(folder, os.O_RDONLY)
-    with SegmentFolder(folder) as store:
+    with SegmentFolder(folder) as store, ThreadPoolExecutor(2) as hashing:
 
         def sealed() -> None:
-            draft = draft_segment(sealer, meta(), film)
+            draft = draft_segment(sealer, meta(), film, hashing)
             store.write_proving(draft.meta.id, draft.file, lambda: draft.prove(to))
 
         def compute() -> None:
-            seal_segment(sealer, meta(), film, to)
+            draft_segment(sealer, meta(), film, hashing).prove(to)
 
         def plain() -> None:
             fd = os.open(f"{new_id()}.plain", os.O_WRONLY | os.O_CREAT, dir_fd=plain_fd)

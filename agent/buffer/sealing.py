@@ -5,9 +5,8 @@ compared before anyone may trust it. That proof is a step of its own, so that th
 meanwhile: they get their name only after it. The key lives in the draft and goes with it.
 """
 
-import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -52,6 +51,8 @@ class Draft:
     mp4: bytes
     file: memoryview
     _cek: bytes = field(repr=False)
+    _sha256: Future[Sha256]
+    _sha256_plain: Future[Sha256]
 
     def prove(self, recipients: Sequence[Recipient]) -> Sidecar:
         """Open the file again, compare, and seal its key to the recipients.
@@ -64,37 +65,30 @@ class Draft:
         """
         if not recipients:
             raise BugError("a segment without a recipient could never be opened")
-        with ThreadPoolExecutor(1) as helper:  # the two hashes are most of the work, and need not wait
-            plain = helper.submit(sha256_hex, self.mp4)
-            whole = self._open_again()
-            stanzas = self._stanzas(recipients)
-            return Sidecar(
-                id=self.meta.id,
-                sha256=whole,
-                bytes=len(self.file),
-                sha256_plain=plain.result(),
-                stanzas=stanzas,
-            )
-
-    def _stanzas(self, recipients: Sequence[Recipient]) -> tuple[Stanza, ...]:
-        return tuple(
+        self._open_again()
+        stanzas = tuple(
             Stanza(one.kid, hpke_seal(one.pub, self._cek, stanza_info(self.meta.id, one.kid)))
             for one in recipients
         )
+        return Sidecar(
+            id=self.meta.id,
+            sha256=self._sha256.result(),
+            bytes=len(self.file),
+            sha256_plain=self._sha256_plain.result(),
+            stanzas=stanzas,
+        )
 
-    def _open_again(self) -> Sha256:
-        """Open the file piece by piece, compare each while it is in the cache, and return the file's hash."""
+    def _open_again(self) -> None:
+        """Open the file piece by piece, and compare each while it is in the cache."""
         meta, meta_raw, sealed = split(self.file)
         if meta != self.meta:
             raise BugError(f"segment {self.meta.id} carries another meta")
-        whole = hashlib.sha256(self.file[: len(self.file) - len(sealed)])
         decryptor = Cobblestone128Decryptor(self._cek, segment_context(meta_raw))
         buffer = bytearray(_CHUNK_BYTES + _TAG_ROOM_BYTES)
         at = 0
         try:
             for start in range(0, len(sealed), _CHUNK_BYTES):
                 chunk = sealed[start : start + _CHUNK_BYTES]
-                whole.update(chunk)
                 count = decryptor.update_into(chunk, buffer)
                 self._compare(at, buffer[:count])
                 at += count
@@ -104,21 +98,28 @@ class Draft:
         self._compare(at, tail)
         if at + len(tail) != len(self.mp4):
             raise BugError(f"segment {meta.id} opens to another length")
-        return Sha256(whole.hexdigest())
 
     def _compare(self, at: int, opened: bytes | bytearray) -> None:
         if self.mp4[at : at + len(opened)] != opened:
             raise BugError(f"segment {self.meta.id} opens to something else")
 
 
-def draft_segment(sealer: Sealer, meta: SegmentMeta, mp4: bytes) -> Draft:
+def draft_segment(sealer: Sealer, meta: SegmentMeta, mp4: bytes, hashing: Executor) -> Draft:
     """Seal a film under a fresh key; `prove` has to follow before it may be trusted.
+
+    Args:
+        sealer: its buffer holds the file until its next use.
+        meta: of the segment.
+        mp4: the film.
+        hashing: two threads for the two hashes, which are most of the work and wait for nothing.
 
     Raises:
         RefusedError: E_SIZE when the segment is too large.
     """
+    plain = hashing.submit(sha256_hex, mp4)
     cek = new_cek()
-    return Draft(meta, mp4, sealer.seal(encode_meta(meta), mp4, cek), cek)
+    file = sealer.seal(encode_meta(meta), mp4, cek)
+    return Draft(meta, mp4, file, cek, hashing.submit(sha256_hex, file), plain)
 
 
 def seal_segment(
@@ -130,5 +131,6 @@ def seal_segment(
         BugError: no recipient, or the file does not open to what went in.
         RefusedError: E_SIZE when the segment is too large.
     """
-    draft = draft_segment(sealer, meta, mp4)
-    return draft.prove(recipients), draft.file
+    with ThreadPoolExecutor(2) as hashing:
+        draft = draft_segment(sealer, meta, mp4, hashing)
+        return draft.prove(recipients), draft.file
