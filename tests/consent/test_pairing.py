@@ -302,6 +302,10 @@ def test_closing_forgets_the_secret() -> None:
     assert vars(window) == vars(PairingWindow())
 
 
+def test_an_open_window_does_not_print_its_secret() -> None:
+    assert "ssss" not in repr(vars(opened()))
+
+
 # Phones
 
 

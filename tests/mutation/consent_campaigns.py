@@ -52,7 +52,11 @@ CAMPAIGNS: Final = (
     Campaign("agent.consent.nonces", (f"{_T}nonces.py",)),
     Campaign("agent.consent.phones", (f"{_T}pairing.py", f"{_T}actions.py")),
     Campaign("agent.consent.pairing", (f"{_T}pairing.py",)),
-    Campaign("agent.consent.sessions", (f"{_T}sessions.py", f"{_T}pairing.py")),
+    Campaign(
+        "agent.consent.sessions",
+        (f"{_T}sessions.py", f"{_T}pairing.py"),
+        {"b'' changed in `return b\"\"`": "no session is kept under anything but a hash"},
+    ),
     Campaign(
         "agent.consent.button",
         (f"{_T}button.py",),
