@@ -313,3 +313,20 @@ def test_nothing_is_fetched_without_a_limit() -> None:
         fetcher.fetch("metadata/timestamp.json")
     with fetcher.download_file("metadata/timestamp.json", 5) as file:
         assert file.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("path", "ceiling"),
+    [
+        ("metadata/12.root.json", 32_768),
+        ("metadata/timestamp.json", 16_384),
+        ("metadata/3.snapshot.json", 65_536),
+        ("metadata/targets.json", 262_144),
+        ("metadata/7.bin-0a.json", 262_144),
+        ("targets/platform.json", 32_768),
+        (f"targets/agencies/{'0' * 64}.us-ca-examplepd.json", 32_768),
+        ("targets/regions/9q8.json", 32_768),
+    ],
+)
+def test_each_kind_of_file_has_its_ceiling(path: str, ceiling: int) -> None:
+    assert ceiling_of(path) == ceiling
