@@ -59,14 +59,16 @@ class OwnerBrowser:
         return video
 
     def yes(self) -> None:
-        """Say yes and confirm; waits until the doorbell took it."""
+        """Say yes and confirm; waits until the doorbell took it and the page shows so."""
         self.page.locator("#yes").click()
         self._confirm("Yes, share this")
+        expect(self.page.locator("#yes")).to_have_count(0)
 
     def no(self) -> None:
-        """Say no and confirm."""
+        """Say no and confirm; waits until the doorbell took it and the page shows so."""
         self.page.locator("#no").click()
         self._confirm("No, do not share")
+        expect(self.page.locator("#no:visible")).to_have_count(0)
 
     def stop(self) -> None:
         """Stop what was agreed, while it can be."""

@@ -44,8 +44,8 @@ export function utcSpan(from, to) {
   return `${date(from)} ${time(from)} to ${tail} UTC`;
 }
 
-/** Name of the zone that times are shown in, "Los Angeles time". */
-export const zoneName = () => `${zone.split("/").pop().replaceAll("_", " ")} time`;
+/** Name of the zone that times are shown in, "Los Angeles time"; null where that is UTC anyway. */
+export const zoneName = () => (/UTC$/.test(zone) ? null : `${zone.split("/").pop().replaceAll("_", " ")} time`);
 
 export const plural = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
 

@@ -171,10 +171,11 @@ function keyWarning(memory, answer) {
 /** Nodes for a phone that waits to be let in: it may say no, and sees nothing. */
 function waitingParts(parts) {
   const no = h("button", { type: "button", class: "secondary", id: "no", onclick: () => sayNo(parts) }, "No");
+  no.hidden = parts.answer.state === "DECLINED";
   return {
     nodes: [
       notice("plain", "This phone is not let in yet", h("p", {}, "It can say no, but it sees no video and can't share.")),
-      h("div", { class: "answer-bar" }, no),
+      no.hidden ? null : h("div", { class: "answer-bar" }, no),
     ],
   };
 }

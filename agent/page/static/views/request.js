@@ -49,7 +49,7 @@ function facts(checked, answer, camera) {
     "dl",
     { class: "facts" },
     row("Why", h("strong", {}, incident(payload.incident)), h("p", { class: "quote" }, payload.text)),
-    row("Which minutes", h("strong", {}, span(from, to)), h("p", { class: "small" }, `${zoneName()} · ${utcSpan(from, to)}`)),
+    row("Which minutes", h("strong", {}, span(from, to)), h("p", { class: "small" }, [zoneName(), utcSpan(from, to)].filter(Boolean).join(" · "))),
     row("Where", h("div", { class: "where" }, areaDrawing(payload.area, camera), h("p", {}, areaSentence(payload.area, camera)))),
     row("Case", payload.case),
     row("Officer", `${payload.officer.name}, badge ${payload.officer.badge}`),
