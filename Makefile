@@ -56,9 +56,11 @@ fuzz: $(VENV)
 	  $(PYTHON) -m pip --disable-pip-version-check install -qq 'atheris>=3.0'
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTHON) -m tests.fuzz
 
-# Real picamera2 on libcamera's virtual camera, in a Debian 13 root of its own. Needs root, apt and 2 GB.
+# Real picamera2 on libcamera's virtual camera, then the units under systemd as PID 1, each in a Debian 13 root of its
+# own. Needs root, apt and 3 GB; the first time some minutes more.
 device-test: $(VENV)
 	@$(PYTHON) -m tests.device
+	@$(PYTHON) -m tests.systemd.boot
 
 # Versions and hashes of every wheel for every platform; no addresses. Needs uv.
 lock:
