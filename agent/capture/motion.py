@@ -227,8 +227,7 @@ class MotionKernel:
         if evidence.peak >= n.EVIDENCE_ON and large_enough:
             if not visit.here and self._candidate_s is not None and self._lasts(now_s, area, travels=travels):
                 visit.begin(self._seen, self._candidate_s)
-            if visit.here:
-                visit.move(self._seen, evidence, now_s, elapsed_s, travels=travels)
+            if visit.here and visit.move(self._seen, evidence, now_s, elapsed_s, travels=travels):
                 return Why.MOTION
         if visit.here:
             state = visit.wait(self._seen, evidence, self._small, now_s, elapsed_s)

@@ -15,6 +15,7 @@ from agent.capture.motion_planes import Mask, Plane
 _TERMS = 8
 _SHIFT = 6
 _ROUNDS = 6
+_MOST_PRODUCTS = 9000  # OpenBLAS starts threads for a larger matrix times vector: dearer here than the product
 
 
 class LightFit:
@@ -38,7 +39,14 @@ class LightFit:
         self._rest = np.zeros(shape, np.float32)
         self._clipped = np.zeros(shape, np.float32)
         self._zero = np.zeros(shape, np.float32)
-        self._flat_rest, self._flat_clipped = self._rest.reshape(-1), self._clipped.reshape(-1)
+        cuts = range(0, blocks, _MOST_PRODUCTS // _TERMS)
+        self._parts = [slice(cut, min(blocks, cut + _MOST_PRODUCTS // _TERMS)) for cut in cuts]
+        self._to_fit = [(self._basis[:, part], self._flat_fit[part]) for part in self._parts]
+        self._from_rest, self._from_clipped = (
+            [(self._basis[:, part], plane.reshape(-1)[part]) for part in self._parts]
+            for plane in (self._rest, self._clipped)
+        )
+        self._sum = np.zeros(_TERMS, np.float32)
         y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
         self._x, self._y = (x / columns - 0.5) * 2, (y / rows - 0.5) * 2
         self._planes[4], self._planes[5] = self._x, self._y
@@ -83,7 +91,7 @@ class LightFit:
         self._fitted = True
         self._theta[_SHIFT:] = 0
         for round_ in range(_ROUNDS):
-            np.dot(self._theta, self._basis, out=self._flat_fit)
+            self._render()
             cv2.subtract(difference, self.fit, self._rest)
             np.clip(self._rest, -n.CLIP, n.CLIP, out=self._clipped)
             if but is not None:
@@ -91,15 +99,21 @@ class LightFit:
             steady = cv2.norm(self._clipped, cv2.NORM_L1) < self._enough
             if round_ and steady:
                 break
-            self._improve(self._flat_clipped if steady else self._flat_rest)
+            self._improve(self._from_clipped if steady else self._from_rest)
             if steady:
                 break
-        np.dot(self._theta, self._basis, out=self._flat_fit)
+        self._render()
         cv2.subtract(difference, self.fit, difference)
 
-    def _improve(self, rest: Plane) -> None:
-        np.dot(self._basis, rest, out=self._gradient)
+    def _render(self) -> None:
+        for basis, fit in self._to_fit:
+            np.dot(self._theta, basis, out=fit)
+
+    def _improve(self, parts: list[tuple[Plane, Plane]]) -> None:
         np.multiply(self._ridge, self._theta, out=self._pull)
-        np.subtract(self._gradient, self._pull, out=self._gradient)
+        np.negative(self._pull, out=self._gradient)
+        for basis, rest in parts:
+            np.dot(basis, rest, out=self._sum)
+            np.add(self._gradient, self._sum, out=self._gradient)
         np.dot(self._inverse, self._gradient, out=self._step)
         np.add(self._theta, self._step, out=self._theta)

@@ -58,15 +58,17 @@ class Visit:
         """Whether what was followed is no longer where it last was: look closely now."""
         return self.here and cv2.mean(seen.size, self.region)[0] < self._mean / 2
 
-    def move(self, seen: Background, evidence: Evidence, now_s: float, elapsed_s: float, *, travels: bool) -> None:
-        """Evidence for the object at the evidence's peak: take its region in."""
-        self.travels |= travels
-        self._moved_s = self._seen_s = now_s
+    def move(self, seen: Background, evidence: Evidence, now_s: float, elapsed_s: float, *, travels: bool) -> bool:
+        """Take in the region at the evidence's peak; False if it is too faint to be the object."""
         above(evidence.now, 0.7, self._m)
         cv2.bitwise_and(self._m, evidence.region, self._m)
-        fresh = cv2.mean(seen.size, self._m)[0]
-        following = min(1.0, elapsed_s) if self.contrast else 1.0
-        self.contrast += (fresh - self.contrast) * following
+        contrast = cv2.mean(seen.size, self._m)[0]
+        if contrast < n.REGION_FRACTION * self.contrast:
+            return False
+        self.travels |= travels
+        self._moved_s = self._seen_s = now_s
+        following = min(1.0, elapsed_s / (1.0 if contrast > self.contrast else n.OBJECT_S))
+        self.contrast += (contrast - self.contrast) * (following if self.contrast else 1.0)
         self._belongs(seen)
         cv2.dilate(self.region, CROSS, self.region)
         cv2.bitwise_and(self.region, self._m, self.region)
@@ -76,6 +78,7 @@ class Visit:
         cv2.bitwise_or(self.region, self._m, self.region)
         self._weigh(seen, elapsed_s)
         self._settle(evidence)
+        return True
 
     def wait(self, seen: Background, evidence: Evidence, small: Mask, now_s: float, elapsed_s: float) -> Wait:
         """No new evidence: say whether the object still stands there, and end the visit if it has gone."""
