@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from agent.core import ids
 from agent.core.errors import RefusedError, TroubleError
 from agent.page import bodies, rules
+from agent.page.answers import ERROR_HANDLERS, json_answer
 from agent.page.guard import Activity, Guard
 from agent.page.live import Streaming, event_stream
 from agent.page.static_files import load_static
@@ -56,36 +56,9 @@ def make_app(vault: VaultPort, hub: EventHub, hosts: frozenset[str]) -> PageApp:
     activity = Activity()
     starlette = Starlette(
         routes=api.routes(),
-        exception_handlers={
-            RefusedError: _refused,
-            TroubleError: _trouble,
-            HTTPException: _http_error,
-            500: _bug,
-        },
+        exception_handlers=ERROR_HANDLERS,
     )
     return PageApp(Guard(starlette, hosts, activity), activity)
-
-
-def _json(body: Any, status: int = 200) -> Response:  # noqa: ANN401 any JSON value of the vault
-    return JSONResponse(body, status_code=status, headers={"cache-control": "no-store"})
-
-
-async def _refused(_request: Request, exc: Exception) -> Response:
-    code = exc.code if isinstance(exc, RefusedError) else "E_BUG"
-    return _json({"error": code}, rules.status_of(code))
-
-
-async def _trouble(_request: Request, _exc: Exception) -> Response:
-    return _json({"error": "E_VAULT"}, 503)
-
-
-async def _http_error(_request: Request, exc: Exception) -> Response:
-    status = exc.status_code if isinstance(exc, HTTPException) else 500
-    return _json({"error": {404: "NOT_FOUND", 405: "E_METHOD"}.get(status, "E_HTTP")}, status)
-
-
-async def _bug(_request: Request, _exc: Exception) -> Response:
-    return _json({"error": "E_BUG"}, 500)
 
 
 def _session(request: Request) -> str:
@@ -162,7 +135,7 @@ class _Api:
 
     def _get(self, path: str, answer: Callable[[Request], Awaitable[Body]]) -> Route:
         async def endpoint(request: Request) -> Response:
-            return _json(await answer(request))
+            return json_answer(await answer(request))
 
         return Route(path, endpoint, methods=["GET"])
 
@@ -190,10 +163,10 @@ class _Api:
     # -- pairing and session --------------------------------------------------------------------------------
 
     async def _pair(self, _request: Request, body: Json) -> Response:
-        return _json(await self._ask(self._vault.pair, bodies.pair_body(body)))
+        return json_answer(await self._ask(self._vault.pair, bodies.pair_body(body)))
 
     async def _challenge(self, _request: Request, body: Json) -> Response:
-        return _json(await self._ask(self._vault.challenge, bodies.phone_body(body)))
+        return json_answer(await self._ask(self._vault.challenge, bodies.phone_body(body)))
 
     async def _open_session(self, _request: Request, body: Json) -> Response:
         phone, sig = bodies.session_body(body)
@@ -215,11 +188,13 @@ class _Api:
 
     async def _decision(self, request: Request, body: Json) -> Response:
         envelope = bodies.envelope_body(body)
-        return _json(await self._ask(self._vault.decision, _session(request), _path_id(request), envelope), 202)
+        return json_answer(
+            await self._ask(self._vault.decision, _session(request), _path_id(request), envelope), 202
+        )
 
     async def _stop(self, request: Request, body: Json) -> Response:
         bodies.empty_body(body)
-        return _json(await self._ask(self._vault.stop, _session(request), _path_id(request)))
+        return json_answer(await self._ask(self._vault.stop, _session(request), _path_id(request)))
 
     # -- footage ----------------------------------------------------------------------------------------------
 
@@ -263,7 +238,7 @@ class _Api:
         if not ids.is_kid(phone):
             raise RefusedError("NOT_FOUND")
         stanzas = bodies.stanzas_body(body)
-        return _json(await self._ask(self._vault.hand_on, _session(request), phone, stanzas))
+        return json_answer(await self._ask(self._vault.hand_on, _session(request), phone, stanzas))
 
     # -- the rest ---------------------------------------------------------------------------------------------
 
@@ -276,7 +251,7 @@ class _Api:
         )
 
     async def _action(self, request: Request, body: Json) -> Response:
-        return _json(await self._ask(self._vault.action, _session(request), bodies.envelope_body(body)))
+        return json_answer(await self._ask(self._vault.action, _session(request), bodies.envelope_body(body)))
 
     async def _events(self, request: Request) -> Response:
         session = _session(request)
