@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.buffer import sqlite_store
+from agent.buffer import sqlite_store, sqlite_tables
 from agent.buffer.sidecar import Sidecar, Stanza
 from agent.core.ids import Id, Kid, new_id, sha256_hex
 from agent.core.segment_file import SegmentMeta
@@ -38,11 +38,11 @@ def add(tx: sqlite3.Connection, n: int, id_: Id) -> None:
 
 def database(path: Path, count: int) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None)
-    for pragma in sqlite_store.PRAGMAS:
+    for pragma in sqlite_tables.PRAGMAS:
         db.execute(pragma)
     db.execute("PRAGMA synchronous = OFF")
     db.execute("BEGIN")
-    sqlite_store.migrate(db)
+    sqlite_tables.migrate(db)
     rng = np.random.default_rng(1)
     for n in range(count):
         add(db, n, Id(rng.bytes(16).hex()))

@@ -14,38 +14,18 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from types import TracebackType
 from typing import Final, NoReturn, Self
 
+from agent.buffer.names import SEGMENT, SIDECAR, TEMPORARY, Scan, sort_names
 from agent.buffer.sidecar import MAX_SIDECAR_BYTES, Sidecar, encode_sidecar, parse_sidecar
 from agent.core.errors import DoorbellError, RefusedError, TroubleError
-from agent.core.ids import Id, is_id, sha256_hex
+from agent.core.ids import Id, sha256_hex
 from agent.core.segment_file import MAX_FILE_BYTES, SegmentMeta, split
 
-SEGMENT: Final = ".seg"
-SIDECAR: Final = ".json"
-TEMPORARY: Final = ".tmp"
 _MODE: Final = 0o640  # the recorder writes, the vault reads by group; nobody else
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """What lies in the folder.
-
-    Attributes:
-        complete: ids with both files, in order of name.
-        half: names of temporary files, of sidecars without a segment, and of segments whose sidecar still has
-            its temporary name: a write or a removal that a power cut ended, its renames in either order. They
-            were never told to anyone and may be deleted.
-        foreign: every other name, a segment without a sidecar among them: what nothing here explains.
-    """
-
-    complete: tuple[Id, ...]
-    half: tuple[str, ...]
-    foreign: tuple[str, ...]
 
 
 class SegmentFolder:
@@ -169,21 +149,7 @@ class SegmentFolder:
             names = set(os.listdir(self._fd))  # noqa: PTH208 - by descriptor: the folder that was opened
         except OSError as exc:
             _trouble(exc, self.path)
-        complete, half, foreign = [], [], []
-        for name in sorted(names):
-            stem, ending = PurePath(name).stem, PurePath(name).suffix
-            if ending == TEMPORARY and is_id(PurePath(stem).stem):
-                half.append(name)
-            elif ending == SEGMENT and is_id(stem) and stem + SIDECAR in names:
-                complete.append(stem)
-            elif ending == SEGMENT and is_id(stem) and stem + SIDECAR + TEMPORARY in names:
-                half.append(name)
-            elif ending == SIDECAR and is_id(stem):
-                if stem + SEGMENT not in names:
-                    half.append(name)
-            else:
-                foreign.append(name)
-        return Scan(tuple(complete), tuple(half), tuple(foreign))
+        return sort_names(names)
 
     def open_readonly(self, id_: Id) -> int:
         """Open a segment file for reading and return the descriptor, which the caller closes.
@@ -304,11 +270,6 @@ class SegmentFolder:
             os.fsync(self._fd)
         except OSError as exc:
             _trouble(exc, self.path)
-
-
-def names_of(id_: Id) -> tuple[str, str]:
-    """Return the names of the two files of a segment: the segment first."""
-    return f"{id_}{SEGMENT}", f"{id_}{SIDECAR}"
 
 
 def _trouble(exc: OSError, path: Path) -> NoReturn:

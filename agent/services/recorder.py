@@ -13,9 +13,9 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from agent.buffer.names import SEGMENT
 from agent.buffer.ring import Ring
 from agent.buffer.segment import Cutter
-from agent.buffer.segment_files import SEGMENT
 from agent.capture.motion import MotionKernel, MotionSettings
 from agent.capture.open_source import open_source
 from agent.capture.resilient import Resilient

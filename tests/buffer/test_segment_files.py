@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from agent.buffer.segment_files import SegmentFolder, names_of
+from agent.buffer.names import names_of
+from agent.buffer.segment_files import SegmentFolder
 from agent.buffer.sidecar import Sidecar
 from agent.core.errors import BugError, RefusedError, TroubleError
 from agent.core.ids import Id, new_id

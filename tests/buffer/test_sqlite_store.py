@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.buffer import sqlite_eviction, sqlite_store
+from agent.buffer import sqlite_eviction, sqlite_store, sqlite_tables
 from agent.core.errors import BugError, RefusedError
 from agent.core.ids import Id, Kid, new_id
 from agent.core.segment_file import SegmentMeta
@@ -221,14 +221,14 @@ def test_evicted_stanzas_are_overwritten_on_the_disk(tmp_path: object) -> None:
     db.close()
 
 
-@pytest.mark.parametrize("version", range(len(sqlite_store.MIGRATIONS)))
+@pytest.mark.parametrize("version", range(len(sqlite_tables.MIGRATIONS)))
 def test_every_older_version_is_brought_to_the_newest(version: int) -> None:
     db = sqlite3.connect(":memory:", isolation_level=None)
     db.execute("CREATE TABLE buffer_version (version INTEGER NOT NULL) STRICT")
     db.execute("INSERT INTO buffer_version VALUES (?)", (version,))
-    for statement in (one for migration in sqlite_store.MIGRATIONS[:version] for one in migration):
+    for statement in (one for migration in sqlite_tables.MIGRATIONS[:version] for one in migration):
         db.execute(statement)
-    assert sqlite_store.migrate(db) == len(sqlite_store.MIGRATIONS)
+    assert sqlite_tables.migrate(db) == len(sqlite_tables.MIGRATIONS)
     _add(db, 1)
     assert len(sqlite_store.overlap(db, 0, 10**14)) == 1
     db.close()
@@ -237,11 +237,11 @@ def test_every_older_version_is_brought_to_the_newest(version: int) -> None:
 def test_migrating_again_changes_nothing_and_a_newer_database_is_not_touched() -> None:
     db = index()
     _add(db, 1)
-    assert sqlite_store.migrate(db) == len(sqlite_store.MIGRATIONS)
+    assert sqlite_tables.migrate(db) == len(sqlite_tables.MIGRATIONS)
     assert sqlite_eviction.totals(db)[0] == 1
     db.execute("UPDATE buffer_version SET version = 99")
     with pytest.raises(BugError):
-        sqlite_store.migrate(db)
+        sqlite_tables.migrate(db)
     db.close()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from agent.buffer import sqlite_store
+from agent.buffer import sqlite_tables
 from agent.buffer.sealing import Recipient, seal_segment
 from agent.buffer.sidecar import Sidecar, Stanza
 from agent.core.ids import Id, Kid, kid_of, new_id, sha256_hex
@@ -65,9 +65,9 @@ def sealed(of: SegmentMeta, mp4: bytes, *privates: X25519PrivateKey) -> tuple[Si
 def index(path: Path | str = ":memory:") -> sqlite3.Connection:
     """Open a database as the vault does, with the tables in it, in autocommit mode."""
     db = sqlite3.connect(path, isolation_level=None)
-    for pragma in sqlite_store.PRAGMAS:
+    for pragma in sqlite_tables.PRAGMAS:
         db.execute(pragma)
     db.execute("BEGIN IMMEDIATE")
-    sqlite_store.migrate(db)
+    sqlite_tables.migrate(db)
     db.execute("COMMIT")
     return db

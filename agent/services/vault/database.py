@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NoReturn
 
-from agent.buffer import sqlite_store
+from agent.buffer import sqlite_tables
 from agent.consent import sqlite_ledger, sqlite_log
 from agent.core.errors import BugError, TroubleError
 
@@ -35,14 +35,14 @@ class Database:
         self._path = path
         try:
             self.tx = sqlite3.connect(path, isolation_level=None)
-            for pragma in (*sqlite_store.PRAGMAS, "PRAGMA trusted_schema = OFF"):
+            for pragma in (*sqlite_tables.PRAGMAS, "PRAGMA trusted_schema = OFF"):
                 self.tx.execute(pragma)
             path.chmod(0o600)
         except (sqlite3.Error, OSError) as exc:
             raise TroubleError("storage-failed", f"can't open {path}: {exc}; check the card or disk") from exc
         with self.transaction():
             self._migrate()
-            sqlite_store.migrate(self.tx)
+            sqlite_tables.migrate(self.tx)
 
     def _migrate(self) -> None:
         self.tx.execute(

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from agent.buffer import sqlite_eviction, sqlite_store
+from agent.buffer.names import names_of
 from agent.buffer.reconcile import Found, reconcile
 from agent.buffer.retention import sweep
-from agent.buffer.segment_files import SegmentFolder, names_of
+from agent.buffer.segment_files import SegmentFolder
 from agent.buffer.sqlite_store import Stored
 from agent.consent import sqlite_log
 from agent.consent.consent_form import SegmentRef
