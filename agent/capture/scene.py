@@ -76,9 +76,9 @@ def _traffic(brush: Brush, time_s: float, cast: Cast) -> None:
 
 _SCRIPTS: Mapping[str, _Script] = MappingProxyType(
     {
-        "porch": _Script(scene_backdrop.porch, (_tree, _visitor), light=0.12),
+        "porch": _Script(scene_backdrop.porch, (_visitor, _tree), light=0.12),
         "night": _Script(scene_backdrop.porch_at_night, (_visitor, _infrared), light=0.02, noise=5.0, gain=0.85),
-        "rain": _Script(scene_backdrop.wet_porch, (_tree, _wet_visitor, _rain), light=0.04, noise=2.5, gain=0.8),
+        "rain": _Script(scene_backdrop.wet_porch, (_wet_visitor, _tree, _rain), light=0.04, noise=2.5, gain=0.8),
         "still": _Script(scene_backdrop.porch),
         "street": _Script(scene_backdrop.street, (_traffic,), light=0.08),
     }
@@ -102,7 +102,7 @@ class Scene:
         self._canvas: Picture = np.zeros((height, width, 3), np.uint8)
         self._backdrop = self._canvas.copy()
         self._script.backdrop(Brush(self._backdrop), seed)
-        self._brush = Brush(self._canvas)
+        self._brush = Brush(self._canvas, self._backdrop)
         self._brighter, self._darker = _noise_tiles(width, height, self._script.noise, seed)
 
     def draw(self, time_s: float) -> Picture:

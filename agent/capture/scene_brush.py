@@ -15,10 +15,16 @@ _SHIFT = 4  # sixteenths of a pixel, so that slow things move smoothly
 
 
 class Brush:
-    """Draws on `picture`, uint8[height, width, BGR], in place."""
+    """Draws on `picture`, uint8[height, width, BGR], in place.
 
-    def __init__(self, picture: Picture) -> None:
+    Args:
+        picture: to draw on.
+        backdrop: of the same size, what `restore` brings back; `picture` itself where nothing is restored.
+    """
+
+    def __init__(self, picture: Picture, backdrop: Picture | None = None) -> None:
         self.picture = picture
+        self._backdrop = picture if backdrop is None else backdrop
         height, width = picture.shape[:2]
         self.across, self.down = width / WIDTH, height / HEIGHT
 
@@ -45,6 +51,12 @@ class Brush:
         points = np.rint(np.asarray(places, np.float64) * (self.across * unit, self.down * unit)).astype(np.int32)
         width = max(round(thick * self.across), 1)
         cv2.polylines(self.picture, [points], False, colour, width, cv2.LINE_AA, _SHIFT)  # noqa: FBT003 - OpenCV's
+
+    def restore(self, left: float, top: float, right: float, bottom: float) -> None:
+        """Put the backdrop's part back over what was drawn there."""
+        rows = slice(round(top * self.down), round(bottom * self.down))
+        columns = slice(round(left * self.across), round(right * self.across))
+        self.picture[rows, columns] = self._backdrop[rows, columns]
 
     def fade(self, top: float, bottom: float, upper: Colour, lower: Colour, *, left: float = 0) -> None:
         """Fill rows from `top` to `bottom`, right of `left`, with a gradient."""

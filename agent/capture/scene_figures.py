@@ -14,6 +14,7 @@ _COATS: tuple[Colour, ...] = ((150, 74, 44), (54, 62, 176), (60, 128, 70), (40, 
 _SKIN: Colour = (150, 178, 214)
 _HAIR: tuple[Colour, ...] = ((36, 46, 62), (60, 96, 140), (30, 30, 34))
 _CARS: tuple[Colour, ...] = ((60, 60, 190), (170, 110, 60), (200, 200, 204), (50, 52, 56), (90, 150, 80))
+HEDGE_X = 972
 _STEPS_A_SECOND = 1.9
 
 
@@ -29,7 +30,7 @@ def visitor(brush: Brush, time_s: float, period_s: float, seed: int, *, umbrella
     rings = stands and 0.15 < (phase - ARRIVES) / (LEAVES - ARRIVES) < 0.5  # noqa: PLR2004 - of the time at the door
     looks = seed + int(visit)
     _person(brush, foot, swing, looks, rings=rings, parcel=going <= 0, umbrella=umbrella)
-    _hide_behind_hedge(brush, foot)
+    brush.restore(HEDGE_X, 200, WIDTH, 420)  # comes out from behind the hedge
 
 
 def _along(part: float) -> Place:
@@ -96,16 +97,6 @@ def _person(
             ],
             dark,
         )
-
-
-def _hide_behind_hedge(brush: Brush, foot: Place) -> None:
-    """Draw the hedge's end over somebody who comes out from behind it."""
-    if foot[0] < 930:  # noqa: PLR2004 - where the hedge ends
-        return
-    for row in range(8):
-        for column in range(7):
-            x, y = 976 + column * 18 + row % 2 * 8, 262 + row * 17
-            brush.oval((x, y), 18, 14, (44 + column % 4 * 5, 88 + (row + column) % 5 * 9, 52 + row % 3 * 6))
 
 
 def tree(brush: Brush, time_s: float, seed: int) -> None:

@@ -28,6 +28,7 @@ def main(arguments: list[str]) -> int:
     _install_tools()
     root = _built(lab)
     _copy_house(root)
+    shutil.rmtree(root / "opt/frames", ignore_errors=True)
     frames = _inside(root, PYTHON, "-m", "tests.device.inside.draw_frames", "/opt/frames")
     if frames:
         return frames

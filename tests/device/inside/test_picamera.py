@@ -4,6 +4,7 @@ import gc
 import itertools
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from agent.capture.picamera import PicameraSource
 from agent.capture.resilient import Resilient
 from agent.capture.source import Moment, Packet, StreamInfo
 from agent.core.errors import TroubleError
+from tests.device.inside.draw_frames import FRAMES
 from tests.fakes.capture_camera import NS, BootClock, Camera, decode
 
-CAMERA = Camera(source="picamera", size=(1280, 720), fps=15, bitrate=1_500_000, motion_size=(640, 360))
+CAMERA = Camera(source="picamera", size=(640, 360), fps=10, bitrate=1_000_000, motion_size=(320, 180))
 THREAD_DIES = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 LEFT_HALF = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
 
@@ -30,22 +32,23 @@ def source() -> Iterator[PicameraSource]:
     source.close()
 
 
-def record(source: PicameraSource, seconds: float) -> tuple[list[Moment], list[Packet]]:
-    moments, end = [], time.monotonic() + seconds
-    while time.monotonic() < end:
-        moments.append(source.read(2.0))
+def record(source: PicameraSource, frames: int) -> tuple[list[Moment], list[Packet]]:
+    """Read until so many frames were taken: a busy machine takes longer, and shows no less."""
+    began, moments = source.count.taken, []
+    while source.count.taken - began < frames:
+        moments.append(source.read(5.0))
     return moments, [packet for moment in moments for packet in moment.packets]
 
 
 def test_it_opens_and_reads_back_what_the_camera_really_gives(source: PicameraSource) -> None:
     info = source.open()
-    assert (info.width, info.height) == (1280, 720)
-    assert info.motion_size == (640, 360)
+    assert (info.width, info.height) == CAMERA.size
+    assert info.motion_size == CAMERA.motion_size
     assert info.codec.startswith("avc1.")
     assert source._run is not None
     assert source._run._lores.format == "NV12"  # asked for YUV420: the virtual pipeline gives NV12 without a word
     moment = source.read(2.0)
-    assert moment.luma.shape == (360, 640)
+    assert moment.luma.shape == (180, 320)
     assert 10 < moment.luma.mean() < 120
 
 
@@ -61,18 +64,21 @@ def test_the_luma_plane_is_the_cameras_own_memory(source: PicameraSource) -> Non
 
 def test_recorded_packets_decode_with_a_key_frame_every_two_seconds(source: PicameraSource) -> None:
     info = source.open()
-    moments, packets = record(source, 7.0)
+    moments, packets = record(source, 70)
     assert packets[0].is_keyframe
     frames = decode(info.extradata, [packet.data for packet in packets])
-    assert len(frames) == len(packets) >= 0.8 * len(moments) >= 60
+    assert len(frames) == len(packets) >= 0.8 * len(moments) >= 10
     keys = [packet.capture_ns for packet in packets if packet.is_keyframe]
-    assert np.diff(keys).max() / NS < 2.6
+    assert len(keys) >= 3
+    assert np.diff([n for n, packet in enumerate(packets) if packet.is_keyframe]).tolist() == [20] * (
+        len(keys) - 1
+    )
     assert {int(frame.pict_type) for frame in frames} <= {1, 2}
 
 
 def test_frames_and_packets_share_one_rising_boot_time(source: PicameraSource) -> None:
     source.open()
-    moments, packets = record(source, 3.0)
+    moments, packets = record(source, 30)
     now = BootClock().boot_ns()
     seen = [moment.capture_ns for moment in moments]
     stamps = [packet.capture_ns for packet in packets]
@@ -85,43 +91,38 @@ def test_frames_and_packets_share_one_rising_boot_time(source: PicameraSource) -
 def test_it_triggers_on_its_own_frames_and_rests_between_visits(source: PicameraSource) -> None:
     info = source.open()
     kernel = MotionKernel(info.motion_size)
-    moved = [kernel.step(moment.luma, moment.capture_ns / 1e6).motion for moment in record_live(source, 24.0)]
+    moved = []
+    while source.count.taken < 2.5 * FRAMES:
+        moment = source.read(5.0)
+        moved.append(kernel.step(moment.luma, moment.capture_ns / 1e6).motion)
     starts = sum(now and not before for before, now in itertools.pairwise(moved))
     share = sum(moved) / len(moved)
     assert 2 <= starts <= 8
     assert 0.3 < share < 0.9
 
 
-def record_live(source: PicameraSource, seconds: float) -> Iterator[Moment]:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        yield source.read(2.0)
-
-
 def test_a_privacy_zone_is_black_in_packets_and_luma() -> None:
-    source = PicameraSource(
-        Camera(size=(1280, 720), fps=15, motion_size=(640, 360), privacy_zones=(LEFT_HALF,)), BootClock()
-    )
+    source = PicameraSource(replace(CAMERA, privacy_zones=(LEFT_HALF,)), BootClock())
     try:
         info = source.open()
         packets: list[Packet] = []
         for _ in range(20):
             moment = source.read(2.0)
-            assert (moment.luma[:, :319] == 0).all()
-            assert moment.luma[200:, 340:].max() > 40
+            assert (moment.luma[:, :159] == 0).all()
+            assert moment.luma[100:, 170:].max() > 40
             packets += moment.packets
     finally:
         source.close()
     assert info.masked == 1
     for frame in decode(info.extradata, [packet.data for packet in packets]):
-        luma = frame.to_ndarray(format="yuv420p")[:720]
-        assert luma[:, :620].max() < 32
-        assert luma[400:, 660:].max() > 60
+        luma = frame.to_ndarray(format="yuv420p")[:360]
+        assert luma[:, :310].max() < 32
+        assert luma[200:, 330:].max() > 60
 
 
 @THREAD_DIES
 def test_a_zone_that_can_not_be_drawn_stops_the_recording(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = PicameraSource(Camera(size=(1280, 720), fps=15, privacy_zones=(LEFT_HALF,)), BootClock())
+    source = PicameraSource(replace(CAMERA, privacy_zones=(LEFT_HALF,)), BootClock())
     source.open()
     assert source._run is not None
 

@@ -4,6 +4,8 @@ What differs from a Pi, and is evened out here:
 
 - the virtual pipeline has no raw stream, which picamera2 asks about when it opens a camera;
 - its buffers have two planes and are libcamera's own, so picamera2's dma-heap allocator can't serve it;
+- it fills the metadata of one buffer of a request and leaves the other's as memory happens to be, while
+  picamera2 drops a frame whose first buffer does not say "success": the filled one is shown first;
 - it completes a request at once: requests are held to the frame rate instead;
 - picamera2 imports pykms and pidng (preview windows, DNG files), which nothing here uses.
 """
@@ -12,10 +14,12 @@ import mmap
 import sys
 import threading
 import time
+from collections import deque
 from types import ModuleType
 from typing import Any
 
-FPS = 15.0
+FPS = 10.0
+MOST_START_S = 0.02  # for picamera2's `start` to return
 
 
 def install() -> None:
@@ -25,7 +29,8 @@ def install() -> None:
     import libcamera  # noqa: PLC0415 - exists only inside the device lab
 
     _answer_raw_like_viewfinder(libcamera)
-    _pace(libcamera)
+    _show_filled_buffer_first(libcamera)
+    _Pacer(libcamera.Camera)
 
     from picamera2 import picamera2  # noqa: PLC0415 - same
 
@@ -57,20 +62,57 @@ def _answer_raw_like_viewfinder(libcamera: Any) -> None:
     libcamera.Camera.generate_configuration = generate
 
 
-def _pace(libcamera: Any) -> None:
-    real = libcamera.Camera.queue_request
-    lock = threading.Lock()
-    due_s = 0.0
+def _show_filled_buffer_first(libcamera: Any) -> None:
+    real = libcamera.Request.buffers.fget
+    success = libcamera.FrameMetadata.Status.Success
 
-    def queue(self: Any, request: Any) -> Any:
-        nonlocal due_s
-        with lock:
-            at_s = max(time.monotonic(), due_s)
-            due_s = at_s + 1 / FPS
-        time.sleep(max(at_s - time.monotonic(), 0))
-        return real(self, request)
+    def buffers(self: Any) -> dict[Any, Any]:
+        return dict(sorted(real(self).items(), key=lambda item: item[1].metadata.status != success))
 
-    libcamera.Camera.queue_request = queue
+    libcamera.Request.buffers = property(buffers)
+
+
+class _Pacer:
+    """Hands requests to the camera one frame time apart, as a sensor fills them.
+
+    The first one comes a frame time after the start: picamera2 forgets requests that complete before its `start`
+    has returned, which no real camera can do.
+    """
+
+    def __init__(self, camera_class: Any) -> None:
+        self._queue, self._stop = camera_class.queue_request, camera_class.stop
+        self._lock = threading.Condition()
+        self._pending: deque[tuple[Any, Any]] = deque()
+
+        def queue_request(camera: Any, request: Any) -> None:
+            self.queue(camera, request)
+
+        def stop(camera: Any) -> Any:
+            return self.stop(camera)
+
+        camera_class.queue_request, camera_class.stop = queue_request, stop
+        threading.Thread(target=self._run, name="pacer", daemon=True).start()
+
+    def queue(self, camera: Any, request: Any) -> None:
+        with self._lock:
+            self._pending.append((camera, request))
+            self._lock.notify()
+
+    def stop(self, camera: Any) -> Any:
+        with self._lock:
+            self._pending.clear()
+            return self._stop(camera)
+
+    def _run(self) -> None:
+        due_s = time.monotonic()
+        while True:
+            with self._lock:
+                self._lock.wait_for(lambda: self._pending)
+            due_s = max(due_s + 1 / FPS, time.monotonic())
+            time.sleep(max(due_s - time.monotonic(), MOST_START_S))
+            with self._lock:
+                if self._pending:
+                    self._queue(*self._pending.popleft())
 
 
 class _Sync:
