@@ -188,7 +188,7 @@ size = [960, 540]
 pre_roll_s = 4
 post_roll_s = 4
 segment_s = 2
-max_clip_s = 20
+max_clip_s = 60
 
 [requests]
 enabled = {str(settings.enabled).lower()}
