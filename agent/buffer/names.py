@@ -24,17 +24,19 @@ class Scan:
         half: names of temporary files, of sidecars without a segment, and of segments whose sidecar still has
             its temporary name: a write or a removal that a power cut ended, its renames in either order. They
             were never told to anyone and may be deleted.
-        foreign: every other name, a segment without a sidecar among them: what nothing here explains.
+        lone: ids of segments that have no sidecar at all. Their keys are in the index, or nowhere.
+        foreign: every other name: what nothing here explains.
     """
 
     complete: tuple[Id, ...]
     half: tuple[str, ...]
+    lone: tuple[Id, ...]
     foreign: tuple[str, ...]
 
 
 def sort_names(names: AbstractSet[str]) -> Scan:
-    """Tell complete, half and foreign names apart."""
-    complete, half, foreign = [], [], []
+    """Tell complete, half, lone and foreign names apart."""
+    complete, half, lone, foreign = [], [], [], []
     for name in sorted(names):
         stem, ending = PurePath(name).stem, PurePath(name).suffix
         if ending == TEMPORARY and is_id(PurePath(stem).stem):
@@ -43,12 +45,14 @@ def sort_names(names: AbstractSet[str]) -> Scan:
             complete.append(stem)
         elif ending == SEGMENT and is_id(stem) and stem + SIDECAR + TEMPORARY in names:
             half.append(name)
+        elif ending == SEGMENT and is_id(stem):
+            lone.append(stem)
         elif ending == SIDECAR and is_id(stem):
             if stem + SEGMENT not in names:
                 half.append(name)
         else:
             foreign.append(name)
-    return Scan(tuple(complete), tuple(half), tuple(foreign))
+    return Scan(tuple(complete), tuple(half), tuple(lone), tuple(foreign))
 
 
 def names_of(id_: Id) -> tuple[str, str]:

@@ -149,7 +149,18 @@ class SegmentFolder:
             names = set(os.listdir(self._fd))  # noqa: PTH208 - by descriptor: the folder that was opened
         except OSError as exc:
             _trouble(exc, self.path)
-        return sort_names(names)
+        # Names that change while they are listed may be missed: a sidecar may be there all the same.
+        late = {f"{one}{SIDECAR}" for one in sort_names(names).lone}
+        return sort_names(names | {name for name in late if self._exists(name)})
+
+    def _exists(self, name: str) -> bool:
+        try:
+            os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        except OSError as exc:
+            _trouble(exc, self.path / name)
+        return True
 
     def open_readonly(self, id_: Id) -> int:
         """Open a segment file for reading and return the descriptor, which the caller closes.

@@ -49,7 +49,7 @@ def main(folder: Path, runs: int) -> None:
         with SegmentFolder(folder) as store:
             scan = store.scan()
             assert ids <= set(scan.complete), "a segment that was told is gone"
-            assert not scan.foreign, scan.foreign
+            assert not scan.foreign + scan.lone, scan
             assert len(scan.half) <= 2
             for one in scan.complete:
                 store.check(one)

@@ -80,7 +80,7 @@ def test_only_as_much_is_read_as_is_needed() -> None:
 
 def test_after_a_power_cut_every_difference_has_its_place() -> None:
     unindexed, evicted, lost, changed, fine = (new_id() for _ in range(5))
-    found = Found(complete={unindexed: 5, evicted: 5, changed: 4, fine: 5}, half=("h",), foreign=("f",))
+    found = Found(complete={unindexed: 5, evicted: 5, changed: 4, fine: 5}, half=("h",), lone={}, foreign=("f",))
     repair = reconcile(found, {lost: 5, changed: 5, fine: 5}, [evicted])
     assert repair.index == (unindexed,)
     assert repair.delete == (evicted,)
@@ -91,12 +91,22 @@ def test_after_a_power_cut_every_difference_has_its_place() -> None:
     assert not repair.is_clean
 
 
+def test_a_segment_without_its_sidecar_is_kept_where_the_index_has_its_keys_and_deleted_where_nobody_has() -> None:
+    indexed, changed, cut, evicted = (new_id() for _ in range(4))
+    found = Found(complete={}, half=(), lone={indexed: 5, changed: 4, cut: 5, evicted: 5}, foreign=())
+    repair = reconcile(found, {indexed: 5, changed: 5}, [evicted])
+    assert repair.delete_names == (f"{cut}.seg",)
+    assert repair.quarantine_names == (f"{changed}.seg",)
+    assert repair.missing == (changed,)
+    assert (repair.quarantine, repair.index, repair.delete) == ((), (), (evicted,))
+
+
 def test_an_equal_folder_and_index_need_no_repair() -> None:
     one = new_id()
-    repair = reconcile(Found(complete={one: 5}, half=(), foreign=()), {one: 5}, [])
+    repair = reconcile(Found(complete={one: 5}, half=(), lone={}, foreign=()), {one: 5}, [])
     assert repair.is_clean
     assert (repair.index, repair.delete, repair.delete_names) == ((), (), ())
 
 
 def test_a_cut_write_and_an_unfinished_eviction_are_no_surprise() -> None:
-    assert reconcile(Found(complete={}, half=("a.seg.tmp",), foreign=()), {}, [new_id()]).is_clean
+    assert reconcile(Found(complete={}, half=("a.seg.tmp",), lone={}, foreign=()), {}, [new_id()]).is_clean

@@ -106,9 +106,26 @@ def test_a_scan_tells_complete_half_and_foreign_apart(tmp_path: Path) -> None:
         scan = folder.scan()
         assert scan.complete == (whole,)
         assert set(scan.half) == {f"{lone_sidecar}.json", f"{torn}.seg.tmp"}
-        assert set(scan.foreign) == {f"{lone_segment}.seg", "holiday.jpg", "x.seg.tmp"}
+        assert scan.lone == (lone_segment,)
+        assert set(scan.foreign) == {"holiday.jpg", "x.seg.tmp"}
         folder.remove_half(scan.half)
         assert folder.scan().half == ()
+
+
+def test_a_sidecar_that_got_its_name_while_the_folder_was_listed_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SegmentFolder(tmp_path) as folder:
+        id_ = _write(folder)
+        monkeypatch.setattr(os, "listdir", lambda _fd: [f"{id_}.seg"])
+        assert folder.scan().complete == (id_,)
+
+
+def test_a_segment_whose_sidecar_still_has_its_temporary_name_is_half(tmp_path: Path) -> None:
+    with SegmentFolder(tmp_path) as folder:
+        id_ = _write(folder)
+        (tmp_path / f"{id_}.json").rename(tmp_path / f"{id_}.json.tmp")
+        assert set(folder.scan().half) == {f"{id_}.seg", f"{id_}.json.tmp"}
 
 
 def test_removed_segments_are_gone_and_removing_them_again_is_nothing(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_day_of_recording_keeps_memory_descriptors_folder_and_index_in_bounds(
             store = day.rig.vault.folder.scan()
             held = [one for one, _ in sqlite_store.ids(day.rig.vault.db.tx)]
             assert sorted(held) == sorted(store.complete)
-            assert store.half == store.foreign == ()
+            assert store.half == store.lone == store.foreign == ()
             assert sqlite_eviction.totals(day.rig.vault.db.tx)[1] <= 10_000_000
             assert _descriptors() == descriptors
         assert day.indexed >= HOURS * 3600 // SEGMENT_S - 2

@@ -55,9 +55,11 @@ class StoreDesk:
         scan = self.folder.scan()
         sizes = {one: self.folder.size(one) or 0 for one in scan.complete}
         # A half may be what the recorder writes right now; the recorder deletes its own at its start.
-        found = Found(complete=sizes, half=(), foreign=scan.foreign)
+        lone = {one: self.folder.size(one) or 0 for one in scan.lone}
+        found = Found(complete=sizes, half=(), lone=lone, foreign=scan.foreign)
         todo = reconcile(found, dict(sqlite_store.ids(self._tx)), sqlite_eviction.leaving(self._tx))
         self._finish_leaving(todo.delete)
+        self.folder.remove_half(todo.delete_names)
         odd = [name for one in todo.quarantine for name in names_of(one)] + list(todo.quarantine_names)
         for one in todo.index:
             if not self.index(one):
