@@ -71,22 +71,29 @@ class Request:
         self.message = message
 
     def answer(self, message: Message | None = None) -> None:
-        """Answer; the descriptors in `message` are sent and then closed here. After a tell nothing is sent."""
+        """Answer; the descriptors in `message` are sent and then closed here. After a tell nothing is sent.
+
+        Never raises for a peer that has gone: what it asked for is done all the same, and nobody waits any more.
+        """
         self.message.close()
         reply = message or Message()
         try:
             if self._number:
                 self._link.send({"re": self._number}, reply)
+        except TroubleError as trouble:  # no memory for a large answer is said; a peer that is gone hears nothing
+            self.refuse(trouble)
         finally:
             reply.close()
 
     def refuse(self, error: DoorbellError) -> None:
-        """Answer with an error."""
+        """Answer with an error; never raises for a peer that has gone."""
         self.message.close()
         if self._number:
             kind = "refused" if isinstance(error, RefusedError) else "trouble"
             code = error.code if isinstance(error, RefusedError | TroubleError) else "bug"
-            self._link.send({"re": self._number, "error": code, "why": str(error)[:500], "kind": kind}, Message())
+            head: Args = {"re": self._number, "error": code, "why": str(error)[:500], "kind": kind}
+            with contextlib.suppress(TroubleError):
+                self._link.send(head, Message())
 
 
 OnRequest = Callable[[Request], None]
@@ -345,7 +352,12 @@ class Link:
                 refused = frame.get("kind") == "refused"
                 on_reply(RefusedError(code, why) if refused else TroubleError(code, why))
             return
-        message = _unpack(frame, fds)
+        try:
+            message = _unpack(frame, fds)
+        except RefusedError:
+            if on_reply is not None:  # it was taken off the list of those that the link's end tells
+                on_reply(TroubleError("link", "the other process sent no answer"))
+            raise
         if "re" in frame:
             if on_reply is None:
                 message.close()  # the caller has stopped waiting
@@ -377,10 +389,9 @@ def _unpack(frame: Args, fds: list[int]) -> Message:
 
 def run_handler(request: Request, handler: Callable[[str, Message], Message]) -> None:
     """Answer one request with what `handler` returns or raises."""
-    with contextlib.suppress(TroubleError):  # the peer left before the answer
-        try:
-            reply = handler(request.verb, request.message)
-        except DoorbellError as error:
-            request.refuse(error)
-        else:
-            request.answer(reply)
+    try:
+        reply = handler(request.verb, request.message)
+    except DoorbellError as error:
+        request.refuse(error)
+    else:
+        request.answer(reply)

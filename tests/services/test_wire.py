@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -166,6 +167,10 @@ def test_no_descriptor_leaks_over_many_calls(link: Link, tmp_path: Path) -> None
         fd = os.open(tmp_path / "f", os.O_RDONLY)
         link.call("fd", {"text": "x" * MAX_FRAME_BYTES}, fds=[fd], blob=b"x").close()
         os.close(fd)
+    for _ in range(100):  # the other end closes what it sent a moment after we have it
+        if _open_descriptors() <= before + 1:
+            break
+        time.sleep(0.01)
     assert _open_descriptors() <= before + 1
 
 
@@ -188,3 +193,15 @@ def test_a_tell_is_not_answered(tmp_path: Path) -> None:
     for served in links:
         served.close()
     server.close()
+
+
+def test_an_answer_that_cannot_be_read_still_ends_the_wait(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    link = Link(ours, lambda _: None).start()
+    answers: list[Message | DoorbellError] = []
+    link.call_async("upload", {}, answers.append)
+    raw = b'{"re":1,"args":{},"blob":true,"big":false,"fds":0}'  # a blob without its descriptor
+    theirs.sendall(len(raw).to_bytes(4, "big") + raw)
+    link.close()
+    assert [type(answer) for answer in answers] == [TroubleError]
+    theirs.close()

@@ -56,8 +56,7 @@ def listen(peer: Peer, run_dir: Path, loop: Loop) -> Server:
         try:
             loop.post(lambda: run(peer.table, request))
         except TroubleError as busy:
-            with contextlib.suppress(TroubleError):
-                request.refuse(busy)
+            request.refuse(busy)
 
     return Server(run_dir / f"{peer.name}.sock", on_socket, uids=allowed_users(peer.name))
 
