@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from agent.consent import sqlite_ledger as ledger
+from agent.consent import sqlite_uploads
 from agent.consent.button import Gesture
 from agent.consent.states import State
 from agent.core.envelope import parse_envelope, sign
@@ -142,7 +142,7 @@ def test_an_uplink_that_was_taken_over_can_not_fill_the_card_with_uploads_that_n
     rig.uplink.holds_back = True
 
     def kept() -> dict[Any, Any]:
-        return ledger.uploads(rig.vault.db.tx, Id(request_id))
+        return sqlite_uploads.uploads(rig.vault.db.tx, Id(request_id))
 
     rig.vault.uploads.created(request_id, segment, "made-up-location")
     assert kept() == {}  # nothing was shared yet

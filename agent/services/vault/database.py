@@ -1,7 +1,7 @@
 """The vault's SQLite database: WAL, synchronous=FULL, one durable transaction for each thing that happens."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NoReturn
@@ -10,16 +10,30 @@ from agent.buffer import sqlite_tables
 from agent.consent import sqlite_ledger, sqlite_log
 from agent.core.errors import BugError, TroubleError
 
+_OF_THE_DISK: Final = frozenset({"storage-full", "storage-failed"})
 _ROOMS: Final = {"log": sqlite_log.MIGRATIONS, "ledger": sqlite_ledger.MIGRATIONS}
 
 
-def _trouble(exc: sqlite3.Error, path: Path) -> NoReturn:
+def _trouble(exc: sqlite3.Error, where: object) -> NoReturn:
     text = str(exc)
     if "full" in text:
         raise TroubleError(
-            "storage-full", f"no room left at {path}: make room or lower [clips] max_bytes"
+            "storage-full", f"no room left at {where}: make room or lower [clips] max_bytes"
         ) from exc
-    raise TroubleError("storage-failed", f"{path}: {text}; check the card or disk") from exc
+    raise TroubleError("storage-failed", f"{where}: {text}; check the card or disk") from exc
+
+
+@contextmanager
+def translated(where: object) -> Iterator[None]:
+    """Translate SQLite's errors, those of reads outside a transaction too.
+
+    Raises:
+        TroubleError: storage-full, storage-failed.
+    """
+    try:
+        yield
+    except sqlite3.Error as exc:
+        _trouble(exc, where)
 
 
 class Database:
@@ -33,6 +47,8 @@ class Database:
             BugError: it was written by a newer version of this program.
         """
         self._path = path
+        self.fault: str | None = None
+        self._on_health: Callable[[str | None], None] = lambda _: None
         try:
             self.tx = sqlite3.connect(path, isolation_level=None)
             for pragma in (*sqlite_tables.PRAGMAS, "PRAGMA trusted_schema = OFF"):
@@ -65,17 +81,31 @@ class Database:
             TroubleError: storage-full, storage-failed.
         """
         try:
-            self.tx.execute("BEGIN IMMEDIATE")
-            try:
-                yield self.tx
-            except BaseException:
-                self.tx.execute("ROLLBACK")
-                raise
+            with translated(self._path):
+                yield from self._transaction()
+        except TroubleError as trouble:
+            self._healthy(trouble.code if trouble.code in _OF_THE_DISK else None)
+            raise
+        self._healthy(None)
+
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self.tx.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.tx
             self.tx.execute("COMMIT")
-        except sqlite3.Error as exc:
-            if self.tx.in_transaction:
+        except BaseException:
+            if self.tx.in_transaction:  # SQLite itself has rolled back what met a full disk
                 self.tx.execute("ROLLBACK")
-            _trouble(exc, self._path)
+            raise
+
+    def on_health(self, action: Callable[[str | None], None]) -> None:
+        """Tell `action` whenever commits begin to fail (the fault's code) or go well again (None)."""
+        self._on_health = action
+
+    def _healthy(self, fault: str | None) -> None:
+        if fault != self.fault:
+            self.fault = fault
+            self._on_health(fault)
 
     def truncate(self) -> None:
         """Write everything into the database file and empty the write-ahead log, in which deleted bytes may be.
@@ -83,10 +113,8 @@ class Database:
         Raises:
             TroubleError: storage-full, storage-failed.
         """
-        try:
+        with translated(self._path):
             self.tx.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error as exc:
-            _trouble(exc, self._path)
 
     def close(self) -> None:
         """Close the connection."""

@@ -26,6 +26,7 @@ from agent.services.vault.loop import Loop
 #: 2026-11-01: no device that runs this is older, so an earlier UTC is wrong (section 16, build date).
 BUILD_S: Final = 1_793_491_200
 MAX_SETTINGS_BYTES: Final = 65_536
+MAX_NEWS: Final = 7  # of the clock that wait for the disk
 
 Listener = Callable[[str, Mapping[str, Json], Kid | None], None]
 
@@ -65,6 +66,8 @@ class House:
         self.phones = {row.kid: row for row in ledger.phones(db.tx)}
         self.keeper = self._load_keeper()
         self._on_time: Callable[[Arrived | Jumped], None] = lambda _: None
+        self._news: list[Arrived | Jumped] = []
+        db.on_health(lambda fault: self.set_faults("disk", [] if fault is None else [fault]))
 
     def _load_settings(self) -> Settings:
         raw = ledger.fact(self.db.tx, "settings")
@@ -92,11 +95,20 @@ class House:
         self._on_time = action
 
     def look_at_clock(self) -> None:
-        """Watch UTC against boot time; called before every message and every few seconds."""
+        """Watch UTC against boot time; called before every message and every few seconds.
+
+        News that could not be made durable is kept and told again at the next look: a mapping is never lost.
+
+        Raises:
+            TroubleError: the disk; the news waits.
+        """
         utc_ms, boot_ns = self.clock.utc_ms(), self.clock.boot_ns()
         news = self.keeper.observe(utc_ms, boot_ns, synchronised=self.clock.synchronised())
         if news is not None:
-            self._on_time(news)
+            self._news = [*self._news[-MAX_NEWS:], news]
+        while self._news:
+            self._on_time(self._news[0])
+            self._news.pop(0)
 
     def now(self) -> Reading:
         """Read the clocks once, for one decision."""

@@ -1,4 +1,8 @@
-"""The vault's one thread: callables come in, timers fall due, and everything runs one after the other."""
+"""The vault's one thread: callables come in, timers fall due, and everything runs one after the other.
+
+The world's trouble ends nothing here: a full disk undid the one transaction, is told, and a timer that met it is
+tried again. Our own bugs do end it: the process starts anew from what is durable.
+"""
 
 import heapq
 import itertools
@@ -9,20 +13,23 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from agent.core.clock import Clock
-from agent.core.errors import TroubleError
+from agent.core.errors import RefusedError, TroubleError
+from agent.services.vault.database import translated
 
 MAX_POSTED: Final = 4_096
+AGAIN_S: Final = 10.0  # after this a timer that met trouble is tried again
 _LONGEST_WAIT_S: Final = 1.0  # boot time runs on while the machine sleeps; a look each second keeps timers true
 _NS: Final = 1_000_000_000
 
 
 @dataclass(order=True, slots=True)
 class Timer:
-    """A callable that waits for its boot time."""
+    """A callable that waits for its boot time; `once`: nothing else brings it back if it meets trouble."""
 
     due_ns: int
     order: int
     action: Callable[[], None] | None = field(compare=False)
+    once: bool = field(compare=False, default=True)
 
     def cancel(self) -> None:
         """Never run it."""
@@ -38,6 +45,11 @@ class Loop:
         self._timers: list[Timer] = []
         self._order = itertools.count()
         self._stopped = threading.Event()
+        self._on_trouble: Callable[[TroubleError | RefusedError], None] = lambda _: None
+
+    def on_trouble(self, action: Callable[[TroubleError | RefusedError], None]) -> None:
+        """Tell `action` what a timer or a posted callable met."""
+        self._on_trouble = action
 
     def post(self, action: Callable[[], None]) -> None:
         """Run `action` soon; from any thread.
@@ -64,10 +76,10 @@ class Loop:
         """Run `action` again and again, first after one period."""
 
         def again() -> None:
-            self.after(period_s, again)
+            self.after(period_s, again).once = False
             action()
 
-        self.after(period_s, again)
+        self.after(period_s, again).once = False
 
     def run(self) -> None:
         """Run until `stop`."""
@@ -81,7 +93,7 @@ class Loop:
             action = self._queue.get(timeout=wait_s) if wait_s > 0 else self._queue.get_nowait()
         except queue.Empty:
             return
-        action()
+        self._goes_well(action)
 
     def stop(self) -> None:
         """End `run` after what it is doing; from any thread or a signal handler."""
@@ -95,6 +107,19 @@ class Loop:
     def _run_due(self) -> None:
         now_ns = self._clock.boot_ns()
         while self._timers and self._timers[0].due_ns <= now_ns:
-            action = heapq.heappop(self._timers).action
-            if action is not None:
+            timer = heapq.heappop(self._timers)
+            if timer.action is not None and not self._goes_well(timer.action) and timer.once:
+                timer.due_ns = self._clock.boot_ns() + int(AGAIN_S * _NS)
+                heapq.heappush(self._timers, timer)  # the same one: who holds it can still cancel it
+
+    def _goes_well(self, action: Callable[[], None]) -> bool:
+        """Run it; False when the world's trouble stopped it. What is refused is over and needs no second try."""
+        try:
+            with translated("the vault's database"):
                 action()
+        except RefusedError as refused:
+            self._on_trouble(refused)
+        except TroubleError as trouble:
+            self._on_trouble(trouble)
+            return False
+        return True

@@ -1,5 +1,6 @@
 """The owner's phones: pairing, sessions, signed actions, and to whom new segments are sealed (section 10)."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -169,10 +170,18 @@ class PhonesDesk:
 
     def _phones_changed(self, kid: Kid) -> None:
         self._house.reload_phones()
-        self.write_recipients()
+        self.keep_recipients()
         self._house.publish("phone", {"phone": kid})
 
     # ---- to whom segments are sealed
+
+    def keep_recipients(self) -> None:
+        """Write the recipients after a change that is durable already, and again until the disk takes them."""
+        try:
+            self.write_recipients()
+        except TroubleError as trouble:
+            self._house.set_faults("recipients", [trouble.code])
+            self._house.loop.after(0.0, self.write_recipients)  # the loop tries a timer again
 
     def write_recipients(self) -> None:
         """Tell the recorder the public keys to seal to, the floor of its clock, and whether UTC is in doubt.
@@ -339,6 +348,9 @@ def write_atomically(path: Path, raw: bytes) -> None:
         finally:
             os.close(folder)
     except OSError as exc:
+        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+            text = f"no room left at {path}: make room or lower [clips] max_bytes"
+            raise TroubleError("storage-full", text) from exc
         raise TroubleError(
             "storage-failed", f"can't write {path}: {exc.strerror}; check the card or disk"
         ) from exc

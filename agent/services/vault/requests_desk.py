@@ -13,6 +13,7 @@ from typing import Final
 
 from agent.buffer import sqlite_eviction
 from agent.consent import sqlite_ledger as ledger
+from agent.consent import sqlite_uploads
 from agent.consent.checks import check_again
 from agent.consent.request import Request, parse_request
 from agent.consent.sqlite_ledger import RequestRow
@@ -150,10 +151,10 @@ class RequestsDesk:
     def delivered(self, row: RequestRow, receipt_sha256: str, receipt: bytes) -> None:
         """End a request with its verified receipt."""
         with self._house.db.transaction() as tx:
-            ledger.put_receipt(tx, row.id, receipt)
+            sqlite_uploads.put_receipt(tx, row.id, receipt)
             self._house.log(tx, "receipt", {"request": row.id, "sha256": receipt_sha256})
             state = self.move(tx, row, Event.RECEIVED)
-            ledger.forget_uploads(tx, row.id)
+            sqlite_uploads.forget_uploads(tx, row.id)
         self.moved(row, state)
 
     # ---- arrival of what passed the checks

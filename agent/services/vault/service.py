@@ -75,7 +75,7 @@ class Vault:
         self.decisions = DecisionsDesk(house, self.store, self.directory, self.requests)
         self.uploads = UploadsDesk(house, self.store, self.directory, self.requests, self.decisions, self.uplink)
         self.arrivals = ArrivalsDesk(house, self.store, self.directory, self.requests, self.uplink)
-        self.time = TimeDesk(house, self.phones.write_recipients, self._time_arrived)
+        self.time = TimeDesk(house, self.phones.keep_recipients, self._time_arrived)
         self.answers = Answers(
             house,
             self.store,
@@ -99,6 +99,7 @@ class Vault:
         self.requests.on_effects(self.uploads.begin, self.uploads.withdraw)
         self.house.listen(self._show_lamp)
         self.house.listen(self._notify)
+        self.loop.on_trouble(lambda why: log.warning("vault: %s", why))
 
     # ---- what follows from what
 
@@ -168,6 +169,7 @@ class Vault:
     def start(self) -> list[Server]:
         """Repair, log the boot, open the sockets, begin; returns the servers to close."""
         self.store.repair()
+        self.house.set_faults("log", [] if sqlite_log.is_whole(self.db.tx) else ["log-changed"])
         self._log_boot()
         self.phones.write_recipients()
         self.directory.start()

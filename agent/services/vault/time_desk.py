@@ -6,7 +6,6 @@ from agent.buffer import sqlite_store
 from agent.consent import sqlite_ledger as ledger
 from agent.consent.directory import DirectoryView
 from agent.consent.timekeeping import Arrived, Jumped, Trust
-from agent.core.errors import TroubleError
 from agent.services.vault.house import House
 
 LOOK_S = 2.0
@@ -95,7 +94,4 @@ class TimeDesk:
         if rose:
             with self._house.db.transaction() as tx:
                 ledger.set_fact(tx, "floor_s", self._house.keeper.floor_s)
-            try:
-                self._on_doubt()
-            except TroubleError:
-                return  # the recorder keeps the old floor; the store's fault says why
+            self._on_doubt()

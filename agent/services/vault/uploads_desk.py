@@ -8,43 +8,51 @@ a power cut goes on where the last one was.
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 
-from agent.buffer import sqlite_store
 from agent.consent import sqlite_ledger as ledger
-from agent.consent import sqlite_log
-from agent.consent.consent_form import Channel, ConsentForm, SegmentRef, parse_consent
-from agent.consent.consents import MAX_STORED_BYTES
+from agent.consent import sqlite_uploads
+from agent.consent.consent_form import SegmentRef
 from agent.consent.receipts import check_receipt
 from agent.consent.release import NotYetError, Release
-from agent.consent.sqlite_ledger import ConsentRow, RequestRow
+from agent.consent.sqlite_ledger import RequestRow
 from agent.consent.states import State
-from agent.consent.submission import ShownApprover, ShownLeaf, build_submission
-from agent.core.envelope import MAX_SUBMISSION_BYTES, parse_envelope, sign
 from agent.core.errors import BugError, DoorbellError, RefusedError, TroubleError
 from agent.core.ids import Id, Sha256, is_id, sha256_hex
 from agent.core.jitter import full_jitter_s
+from agent.services.vault.database import translated
 from agent.services.vault.decisions_desk import DecisionsDesk
 from agent.services.vault.directory_desk import DirectoryDesk
 from agent.services.vault.house import House
+from agent.services.vault.loop import Timer
 from agent.services.vault.requests_desk import RequestsDesk
 from agent.services.vault.store_desk import StoreDesk
+from agent.services.vault.submissions import Submissions, payload_of
 from agent.services.vault.uplink_desk import UplinkDesk
 from agent.services.wire import Args, Message
 
 RETRY_LOW_S: Final = 5.0  # section 13: attempts are 5 s to 15 min apart
 RETRY_HIGH_S: Final = 900.0
+_WITHDRAWN: Final = (State.WITHDRAWN, State.CANCELLED, State.FAILED)  # what was created for these is deleted
 MAX_LOCATION: Final = 128  # section 13: the longest name of an upload
 _READ_BYTES: Final = 1 << 20
 
 
 @dataclass(slots=True)
 class _Job:
-    """One request on its way. `attempt` counts failures in a row; `running` keeps attempts apart."""
+    """One request on its way.
+
+    `attempt` counts failures in a row, `running` keeps attempts apart, `timer` brings the next one, `waits` shows
+    as a fault, `tried_ns` is when uplink was last asked for something.
+    """
 
     attempt: int = 0
     running: bool = False
+    timer: Timer | None = None
+    waits: bool = False
+    tried_ns: int | None = None
 
 
 class UploadsDesk:
@@ -75,6 +83,7 @@ class UploadsDesk:
         self._requests = requests
         self._decisions = decisions
         self._uplink = uplink
+        self._submissions = Submissions(house, directory)
         self._jobs: dict[Id, _Job] = {}
 
     # ---- attempts
@@ -85,25 +94,54 @@ class UploadsDesk:
         self._attempt(request_id)
 
     def uplink_arrived(self) -> None:
-        """Try again at once what waited for uplink."""
+        """Try again what waited for uplink: at once, but never sooner after an attempt than section 13 says."""
+        now_ns = self._house.now().boot_ns
         for request_id, job in list(self._jobs.items()):
             if not job.running:
-                self._attempt(request_id)
+                since_s = RETRY_LOW_S if job.tried_ns is None else (now_ns - job.tried_ns) / 10**9
+                self._plan(request_id, job, max(0.0, RETRY_LOW_S - since_s))
+
+    def _plan(self, request_id: Id, job: _Job, delay_s: float) -> None:
+        """Let one timer, and only one, bring the next attempt."""
+        if job.timer is not None:
+            job.timer.cancel()
+        job.timer = self._house.loop.after(delay_s, lambda: self._attempt(request_id))
+
+    def _end(self, request_id: Id) -> None:
+        job = self._jobs.pop(request_id, None)
+        if job is not None and job.timer is not None:
+            job.timer.cancel()
+        self._show()
+
+    def _show(self) -> None:
+        waits = any(job.waits for job in self._jobs.values())
+        self._house.set_faults("upload", ["upload-waits"] if waits else [])
+
+    def _or_later(self, request_id: Id, action: Callable[[], None]) -> None:
+        """Do a step of an attempt; a disk in trouble undid it, and it is tried again."""
+        try:
+            with translated("the vault's database"):
+                action()
+        except TroubleError as trouble:
+            self._later(request_id, trouble)
 
     def _attempt(self, request_id: Id) -> None:
         job, row = self._jobs.get(request_id), ledger.request(self._tx, request_id)
         if job is None or job.running:
             return
         if row is None or row.state not in {State.UPLOADING, State.HANDED_OVER}:
-            del self._jobs[request_id]
+            self._end(request_id)
             return
         job.running = True
-        self._directory.when_ready(row.agency, lambda: self._go_on(request_id))
+        self._when_ready(row)
+
+    def _when_ready(self, row: RequestRow) -> None:
+        self._directory.when_ready(row.agency, lambda: self._or_later(row.id, lambda: self._go_on(row.id)))
 
     def _go_on(self, request_id: Id) -> None:
         row = ledger.request(self._tx, request_id)
         if row is None or row.state not in {State.UPLOADING, State.HANDED_OVER}:
-            self._jobs.pop(request_id, None)
+            self._end(request_id)
             return
         try:
             if row.state is State.HANDED_OVER:
@@ -113,10 +151,8 @@ class UploadsDesk:
         except NotYetError as wait:
             self._later(request_id, wait)
         except RefusedError as refused:
-            self._jobs.pop(request_id, None)
             self._decisions.give_up(row, refused)
-        except TroubleError as trouble:
-            self._later(request_id, trouble)
+            self._end(request_id)
 
     def _later(self, request_id: Id, why: DoorbellError) -> None:
         job = self._jobs.get(request_id)
@@ -126,8 +162,14 @@ class UploadsDesk:
         delay_s = full_jitter_s(job.attempt, low_s=RETRY_LOW_S, high_s=RETRY_HIGH_S)
         job.attempt += 1
         code = why.code if isinstance(why, RefusedError | TroubleError) else "upload"
-        self._house.set_faults("upload", [] if code == "link" else ["upload-waits"])
-        self._house.loop.after(delay_s, lambda: self._attempt(request_id))
+        job.waits = code != "link"  # that uplink is not there is a fault of its own
+        self._plan(request_id, job, delay_s)
+        self._show()
+
+    def _tried(self, request_id: Id) -> None:
+        job = self._jobs.get(request_id)
+        if job is not None:
+            job.tried_ns = self._house.now().boot_ns
 
     # ---- segments
 
@@ -140,7 +182,7 @@ class UploadsDesk:
 
     def _upload_next(self, row: RequestRow, release: Release) -> None:
         """Hand over the first segment that is not complete; with none left, hand over the submission."""
-        done = ledger.uploads(self._tx, row.id)
+        done = sqlite_uploads.uploads(self._tx, row.id)
         for segment in release.segments:
             location, complete = done.get(segment.id, (None, False))
             if not complete:
@@ -160,32 +202,45 @@ class UploadsDesk:
                 "bytes": released.size_bytes,
                 "location": location,
             }
-            self._uplink.call("upload", args, lambda reply: self._uploaded(row.id, segment.id, reply), fds=(fd,))
+            self._uplink.call(
+                "upload",
+                args,
+                lambda reply: self._or_later(row.id, lambda: self._uploaded(row.id, segment.id, reply)),
+                fds=(fd,),
+            )
+            self._tried(row.id)
+        except OSError as exc:
+            raise TroubleError(
+                "storage-failed", f"a segment can't be read: {exc.strerror}; check the card"
+            ) from exc
         except BugError as exc:
             raise RefusedError("C_STALE", "a segment's file is not the one that was consented to") from exc
         finally:
             os.close(fd)
 
     def _uploaded(self, request_id: Id, segment: Id, reply: Message | DoorbellError) -> None:
-        if isinstance(reply, DoorbellError):
-            self._later(request_id, reply)
-            return
-        reply.close()
-        location = reply.args.get("location")
+        location = None if isinstance(reply, DoorbellError) else reply.args.get("location")
+        if not isinstance(reply, DoorbellError):
+            reply.close()
         row = ledger.request(self._tx, request_id)
-        if row is None or row.state is not State.UPLOADING:
+        if row is not None and row.state in _WITHDRAWN:
             self.withdraw(request_id)  # stopped while it was under way: what came of it is deleted too
+        if row is None or row.state is not State.UPLOADING:
+            return
+        if isinstance(reply, DoorbellError) or not _is_location(location):
+            no_location = RefusedError("location", "uplink names no upload")
+            self._later(request_id, reply if isinstance(reply, DoorbellError) else no_location)
             return
         with self._house.db.transaction() as tx:
-            ledger.put_upload(tx, request_id, segment, str(location), complete=True)
+            sqlite_uploads.put_upload(tx, request_id, segment, location, complete=True)
         self._made_progress(request_id)
-        self._go_on(request_id)
+        self._when_ready(row)  # the next one is an attempt of its own: the directory may have aged meanwhile
 
     def _made_progress(self, request_id: Id) -> None:
         job = self._jobs.get(request_id)
         if job is not None:
-            job.attempt = 0
-        self._house.set_faults("upload", [])
+            job.attempt, job.waits = 0, False
+        self._show()
 
     def created(self, request_id: object, segment: object, location: object) -> None:
         """Keep where a segment's upload was created, so that it can be resumed or deleted.
@@ -193,20 +248,20 @@ class UploadsDesk:
         Only of segments that the consent names, so that uplink can't fill the card with what it makes up.
         """
         row = ledger.request(self._tx, str(request_id))
-        if row is None or row.consent is None or not isinstance(location, str) or len(location) > MAX_LOCATION:
+        if row is None or row.consent is None or not _is_location(location):
             return
-        named = {grant.segment.id for grant in self._given(row)[1].grants}
+        named = {grant.segment.id for grant in self._submissions.given(row)[1].grants}
         if not is_id(segment) or segment not in named:
             return
         with self._house.db.transaction() as tx:
-            ledger.put_upload(tx, row.id, segment, location, complete=False)
+            sqlite_uploads.put_upload(tx, row.id, segment, location, complete=False)
 
     def progress(self, request_id: object, segment: object, sent: object) -> None:
         """Tell the pages how far an upload is: bytes of the whole request."""
         row = ledger.request(self._tx, str(request_id))
         if row is None or row.state is not State.UPLOADING or type(sent) is not int:
             return
-        complete = {one for one, (_, whole) in ledger.uploads(self._tx, row.id).items() if whole}
+        complete = {one for one, (_, whole) in sqlite_uploads.uploads(self._tx, row.id).items() if whole}
         try:
             grants = self._decisions.standing_consent(row).form.grants
         except RefusedError:
@@ -221,29 +276,30 @@ class UploadsDesk:
     def withdraw(self, request_id: Id) -> None:
         """Delete at the upload server what was created; tried once, then once more after uplink's next hello."""
         row = ledger.request(self._tx, request_id)
-        locations = [where for where, _ in ledger.uploads(self._tx, request_id).values() if where is not None]
-        self._jobs.pop(request_id, None)
+        locations = [
+            where for where, _ in sqlite_uploads.uploads(self._tx, request_id).values() if where is not None
+        ]
+        self._end(request_id)
         if row is None:
             return
         try:
             self._uplink.call("stop_upload", {"request": request_id}, lambda _: None)
             if locations:
                 args: Args = {"endpoint": self._endpoint(row), "locations": list(locations)}
-                self._uplink.call("discard", args, lambda reply: self._discarded(request_id, reply))
+                self._uplink.call("discard", args, lambda reply: self._discarded(request_id, locations, reply))
         except (TroubleError, NotYetError):
             return  # kept in the table: `discard_left` tries again
 
-    def _discarded(self, request_id: Id, reply: Message | DoorbellError) -> None:
+    def _discarded(self, request_id: Id, locations: list[str], reply: Message | DoorbellError) -> None:
         if not isinstance(reply, DoorbellError):
             reply.close()
             with self._house.db.transaction() as tx:
-                ledger.forget_uploads(tx, request_id)
+                sqlite_uploads.forget_locations(tx, request_id, locations)  # not one that came since
 
     def discard_left(self) -> None:
         """Try again to delete what stopped requests left at the upload server."""
-        over = [State.WITHDRAWN, State.CANCELLED, State.FAILED]
-        for row in ledger.requests_in(self._tx, over):
-            if ledger.uploads(self._tx, row.id):
+        for row in ledger.requests_in(self._tx, _WITHDRAWN):
+            if sqlite_uploads.uploads(self._tx, row.id):
                 self.withdraw(row.id)
 
     # ---- the submission
@@ -253,74 +309,29 @@ class UploadsDesk:
         del release  # it was checked a moment ago, in this very call of the loop
         with self._house.db.transaction() as tx:
             self._requests.uploaded(tx, row)
-            envelope, expires_s = self._build(row)
-            ledger.put_submission(tx, row.id, envelope, expires_s)
+            envelope, expires_s = self._submissions.build(row)
+            sqlite_uploads.put_submission(tx, row.id, envelope, expires_s)
         fresh = self._requests.row(row.id)
         self._requests.moved(row, fresh.state)
         self._submit(fresh)
 
-    def _given(self, row: RequestRow) -> tuple[ConsentRow, ConsentForm, bool]:
-        """Return the consent under which all was handed over, and whether the button signed it.
-
-        It was verified before every byte that left. From here on it is history: a phone that is unpaired later
-        changes nothing about it.
-        """
-        kept = None if row.consent is None else ledger.consent(self._tx, row.consent)
-        if kept is None:
-            raise BugError("handed over without a consent")
-        limit = MAX_STORED_BYTES
-        envelope = parse_envelope(kept.envelope, counts=(1, 2), max_bytes=limit, max_payload=limit)
-        form = parse_consent(envelope.payload)
-        return kept, form, form.channel is not Channel.PHONE or len(envelope.signatures) > 1
-
-    def _build(self, row: RequestRow) -> tuple[bytes, int]:
-        """Return the submission's envelope and when the directory in it runs out."""
-        view = self._directory.view
-        if view is None:
-            raise TroubleError("directory-missing", "The directory is not held. It is tried again by itself.")
-        kept, form, button_signed = self._given(row)
-        stored = [sqlite_store.segment(self._tx, grant.segment.id) for grant in form.grants]
-        numbers = {one.i for one in stored if one is not None} | {kept.log_n}
-        numbers |= {one.mapped_by for one in stored if one is not None and one.mapped_by is not None}
-        approver = self._house.phones.get(form.approver)
-        shown = []
-        if approver is not None:
-            shown.append(ShownApprover(approver.kid, approver.sign_pub, approver.paired_n))
-            numbers |= {approver.paired_n} | ({approver.admitted_n} if approver.admitted_n is not None else set())
-        if button_signed:
-            button_n = ledger.fact(self._tx, "log_n:key:button")
-            numbers |= {button_n} if isinstance(button_n, int) else set()
-        checkpoint, size = sqlite_log.latest_checkpoint(self._tx)
-        proofs = sqlite_log.proofs(self._tx, size, numbers)
-        leaves = []
-        for number in sorted(numbers):
-            entry = sqlite_log.entry(self._tx, number)
-            if entry is None:
-                raise BugError(f"log entry {number} of a pinned segment is gone")
-            leaves.append(ShownLeaf(number, entry, proofs[number]))
-        payload = build_submission(
-            request=row.envelope,
-            consents=[kept.envelope],
-            device_pub=self._house.keys.device_pub,
-            button_pub=self._house.keys.button_pub if button_signed else None,
-            approvers=shown,
-            leaves=leaves,
-            checkpoint=checkpoint,
-            directory=self._directory.evidence_files(row.agency),
-        )
-        return sign("submission", payload, [self._house.keys.device]), view.timestamp_expires_s
-
     def _submit(self, row: RequestRow) -> None:
-        kept = ledger.submission(self._tx, row.id)
+        kept = sqlite_uploads.submission(self._tx, row.id)
         if kept is None:
             raise BugError("handed over without a submission")
         envelope, expires_s, _ = kept
         if self._house.now().utc_s >= expires_s:  # section 13: its directory ran out before a receipt came
-            envelope, expires_s = self._build(row)
+            envelope, expires_s = self._submissions.build(row)
             with self._house.db.transaction() as tx:
-                ledger.put_submission(tx, row.id, envelope, expires_s)
+                sqlite_uploads.put_submission(tx, row.id, envelope, expires_s)
         args: Args = {"request": row.id, "endpoint": self._endpoint(row)}
-        self._uplink.call("submit", args, lambda reply: self._receipt(row.id, envelope, reply), blob=envelope)
+        self._uplink.call(
+            "submit",
+            args,
+            lambda reply: self._or_later(row.id, lambda: self._receipt(row.id, envelope, reply)),
+            blob=envelope,
+        )
+        self._tried(row.id)
 
     def _receipt(self, request_id: Id, envelope: bytes, reply: Message | DoorbellError) -> None:
         row = ledger.request(self._tx, request_id)
@@ -339,22 +350,19 @@ class UploadsDesk:
                 reply.blob,
                 platform=view.platform,
                 request=row.id,
-                submission_sha256=sha256_hex(_payload(envelope)),
-                segments=[grant.segment.sha256 for grant in self._given(row)[1].grants],
+                submission_sha256=sha256_hex(payload_of(envelope)),
+                segments=[grant.segment.sha256 for grant in self._submissions.given(row)[1].grants],
             )
         except RefusedError as refused:
             self._later(request_id, refused)
             return
-        self._jobs.pop(request_id, None)
-        self._made_progress(request_id)
         self._requests.delivered(row, sha256_hex(receipt.payload), reply.blob)
+        self._end(request_id)
 
 
-def _payload(envelope: bytes) -> bytes:
-    parsed = parse_envelope(
-        envelope, counts=(1,), max_bytes=MAX_SUBMISSION_BYTES, max_payload=MAX_SUBMISSION_BYTES
-    )
-    return parsed.payload
+def _is_location(value: object) -> TypeGuard[str]:
+    """Say whether uplink names an upload; only its length matters here, since uplink reads it again."""
+    return isinstance(value, str) and len(value) <= MAX_LOCATION
 
 
 def _hash(fd: int) -> str:

@@ -18,6 +18,7 @@ from agent.core.strict_json import Json
 from agent.services.vault.answers import Answers
 from agent.services.vault.arrivals_desk import ArrivalsDesk
 from agent.services.vault.certificates import certify_page
+from agent.services.vault.database import translated
 from agent.services.vault.decisions_desk import Answer, DecisionsDesk
 from agent.services.vault.directory_desk import DirectoryDesk
 from agent.services.vault.house import House
@@ -44,7 +45,8 @@ def run(table: Table, request: Request) -> None:
     try:
         if handler is None:
             raise RefusedError("verb", "there is no such verb")
-        reply = handler(request)
+        with translated("the vault's database"):
+            reply = handler(request)
     except DoorbellError as error:
         request.refuse(error)
         return

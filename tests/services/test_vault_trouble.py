@@ -1,0 +1,175 @@
+"""The world's trouble inside a running vault: peers that leave early, a disk that is full for a while."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from agent.consent.states import State
+from agent.core.errors import DoorbellError, TroubleError
+from agent.services.vault.peers import Peer, listen
+from agent.services.wire import Link, Message, Request
+from tests.fakes.vault_rig import FakePhone, Rig
+
+
+class FullDisk:
+    """Lets the database grow no more, as a full card does."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._tx = rig.vault.db.tx
+        self._tx.execute(
+            "CREATE TEMP TRIGGER full_log BEFORE INSERT ON main.log"
+            " BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+
+    def make_room(self) -> None:
+        self._tx.execute("DROP TRIGGER full_log")
+
+
+def _pending(rig: Rig) -> str:
+    rig.record()
+    request_id = rig.ask()
+    assert rig.state(request_id) == "PENDING"
+    return request_id
+
+
+# ---- peers that leave before they are answered
+
+
+def test_a_caller_that_leaves_before_its_answer_harms_nobody(rig: Rig, tmp_path: Path) -> None:
+    asked = threading.Event()
+    kept: list[Request] = []
+
+    def slow(request: Request) -> None:
+        kept.append(request)
+        asked.set()
+
+    server = listen(Peer("console", {"approve": slow, "status": lambda _: Message()}), tmp_path, rig.vault.loop)
+    link = Link.connect(tmp_path / "console.sock")
+    link.call_async("approve", {}, lambda _: None)
+    for _ in range(100):
+        rig.vault.loop.step(0.05)
+        if asked.is_set():
+            break
+    link.close()
+    other = Link.connect(tmp_path / "console.sock")
+    answers: list[Message | DoorbellError] = []
+    other.call_async("status", {}, answers.append)
+    kept[0].answer(Message({"state": "GRACE"}))
+    kept[0].refuse(TroubleError("link", "whatever"))
+    for _ in range(100):
+        rig.vault.loop.step(0.05)
+        if answers:
+            break
+    assert isinstance(answers[0], Message)
+    other.close()
+    server.close()
+
+
+# ---- a disk that is full for a while
+
+
+def test_a_full_disk_is_a_fault_and_every_timer_is_tried_again(rig: Rig) -> None:
+    request_id = _pending(rig)
+    assert rig.share(request_id) is State.GRACE
+    disk = FullDisk(rig)
+    rig.pass_s(120)
+    assert rig.state(request_id) == "GRACE"
+    assert rig.uplink.received == {}
+    assert "storage-full" in rig.vault.house.faults.all()
+    disk.make_room()
+    rig.pass_s(20)
+    assert rig.state(request_id) == "DELIVERED"
+    assert "storage-full" not in rig.vault.house.faults.all()
+
+
+def test_a_press_that_never_came_brings_the_request_back_after_a_full_disk(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, consent='button = "always"', button="pin = 4")
+    request_id = _pending(rig)
+    assert rig.share(request_id) is State.CONFIRMING
+    disk = FullDisk(rig)
+    rig.pass_s(150)
+    disk.make_room()
+    rig.pass_s(20)
+    assert rig.state(request_id) == "PENDING"
+    rig.close()
+
+
+def test_a_disk_that_is_full_when_a_segment_was_uploaded_delays_only(rig: Rig) -> None:
+    request_id = _pending(rig)
+    rig.uplink.holds_back = True
+    rig.share(request_id)
+    rig.pass_s(61)
+    rig.vault.db.tx.execute(
+        "CREATE TEMP TRIGGER full_uploads BEFORE INSERT ON main.uploads BEGIN SELECT RAISE(ABORT, 'x'); END"
+    )
+    rig.uplink.let_go()
+    rig.settle()
+    rig.vault.db.tx.execute("DROP TRIGGER full_uploads")
+    rig.uplink.holds_back = False
+    rig.pass_s(60)
+    assert rig.state(request_id) == "DELIVERED"
+
+
+def test_a_disk_that_is_full_when_the_receipt_comes_delays_only(rig: Rig) -> None:
+    request_id = _pending(rig)
+    rig.share(request_id)
+    rig.pass_s(59)
+    rig.uplink.holds_back = True
+    rig.pass_s(2)
+    rig.uplink.let_go()
+    rig.settle()
+    assert rig.state(request_id) == "HANDED_OVER"
+    disk = FullDisk(rig)
+    rig.uplink.let_go()
+    rig.settle()
+    assert rig.state(request_id) == "HANDED_OVER"
+    disk.make_room()
+    rig.uplink.holds_back = False
+    rig.pass_s(60)
+    assert rig.state(request_id) == "DELIVERED"
+
+
+def test_a_clock_that_arrives_while_the_disk_is_full_is_mapped_all_the_same(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.clock.is_synchronised = False
+    rig.clock.reboot()
+    rig.restart()
+    rig.record(clock="unsynced", start_s=100, mono_ms=15_000)
+    disk = FullDisk(rig)
+    rig.clock.is_synchronised = True
+    rig.pass_s(10)
+    disk.make_room()
+    rig.pass_s(10)
+    assert [entry["state"] for entry in rig.log() if entry["t"] == "clock"][-1] == "synced"
+    (placed,) = rig.vault.db.tx.execute("SELECT placed FROM segments").fetchone()
+    assert placed
+    rig.close()
+
+
+def test_a_phone_put_out_while_the_disk_is_full_is_no_recipient_for_long(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise TroubleError("storage-full", "no room left")
+
+    other = FakePhone()
+    rig.pair(other)
+    rig.vault.phones.admit(other.kid)
+    recipients = rig.config.device.state_dir / "recipients.json"
+    assert other.open_kid in recipients.read_text()
+    with monkeypatch.context() as patch:
+        patch.setattr("agent.services.vault.phones_desk.write_atomically", full)
+        rig.vault.phones.unpair(other.kid)
+        rig.pass_s(30)
+    rig.pass_s(20)
+    assert other.open_kid not in recipients.read_text()
+
+
+def test_an_error_of_the_card_while_reading_is_trouble_for_the_asker_only(rig: Rig) -> None:
+    rig.vault.db.tx.execute("ALTER TABLE requests RENAME TO away")  # as unreadable as a broken page
+    said: list[DoorbellError] = []
+    rig.vault.loop.on_trouble(said.append)
+    rig.vault.loop.post(rig.vault.requests.look_at_times)
+    rig.settle()
+    assert [error.code for error in said if isinstance(error, TroubleError)] == ["storage-failed"]

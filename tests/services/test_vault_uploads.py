@@ -1,0 +1,81 @@
+"""Uploads between vault and uplink: what a stop, an odd uplink and a long back-off do to them."""
+
+from agent.consent import sqlite_uploads
+from agent.consent.states import State
+from agent.core.ids import Id, new_id
+from agent.services.vault.uploads_desk import RETRY_LOW_S
+from agent.services.wire import Message
+from tests.fakes.vault_rig import Rig
+
+
+def _uploading(rig: Rig) -> tuple[Id, Id]:
+    """Let a share become UPLOADING, with its upload under way."""
+    segment = rig.record()
+    request_id = rig.ask()
+    assert rig.share(request_id) is State.GRACE
+    rig.uplink.holds_back = True
+    rig.pass_s(61)
+    assert rig.state(request_id) == "UPLOADING"
+    return request_id, segment
+
+
+def _discarded(rig: Rig) -> list[str]:
+    return [where for verb, args in rig.uplink.calls if verb == "discard" for where in args["locations"]]
+
+
+def test_an_upload_that_was_created_while_its_request_was_stopped_is_deleted_too(rig: Rig) -> None:
+    rig.uplink.fails = True  # as an attempt that is stopped does
+    request_id, segment = _uploading(rig)
+    rig.vault.decisions.stop(request_id)
+    rig.settle()
+    rig.vault.uploads.created(request_id, segment, "created-too-late")
+    rig.uplink.let_go()
+    rig.settle()
+    assert _discarded(rig) == ["created-too-late"]
+    assert sqlite_uploads.uploads(rig.vault.db.tx, request_id) == {}
+
+
+def test_deleting_one_upload_does_not_forget_another(rig: Rig) -> None:
+    request_id, segment = _uploading(rig)
+    other = new_id()
+    with rig.vault.db.transaction() as tx:
+        sqlite_uploads.put_upload(tx, request_id, segment, "first-location", complete=False)
+        sqlite_uploads.put_upload(tx, request_id, other, "other-location", complete=False)
+        sqlite_uploads.forget_locations(tx, request_id, ["first-location"])
+        assert sqlite_uploads.uploads(tx, request_id) == {other: ("other-location", False)}
+
+
+def test_a_place_that_uplink_makes_up_is_not_kept(rig: Rig) -> None:
+    request_id, segment = _uploading(rig)
+    rig.vault.uploads._uploaded(request_id, segment, Message({"location": "x" * 1_000_000}))
+    rig.settle()
+    assert rig.state(request_id) == "UPLOADING"
+    assert sqlite_uploads.uploads(rig.vault.db.tx, request_id) == {}
+
+
+def test_a_stopped_upload_is_no_fault_any_more(rig: Rig) -> None:
+    rig.uplink.fails = True
+    request_id, _ = _uploading(rig)
+    rig.uplink.let_go()
+    rig.settle()
+    assert "upload-waits" in rig.vault.house.faults.all()
+    rig.vault.decisions.stop(request_id)
+    rig.settle()
+    assert "upload-waits" not in rig.vault.house.faults.all()
+
+
+def test_an_uplink_that_comes_and_goes_makes_no_more_attempts_than_section_13_allows(rig: Rig) -> None:
+    rig.uplink.fails = True
+    rig.record()
+    request_id = rig.ask()
+    rig.share(request_id)
+    rig.pass_s(61)
+    rig.pass_s(600)
+    before = sum(verb == "upload" for verb, _ in rig.uplink.calls)
+    for _ in range(20):  # it dies and comes back every second
+        rig.connect()
+        rig.pass_s(1, step_s=1)
+    rig.pass_s(40, step_s=1)
+    made = sum(verb == "upload" for verb, _ in rig.uplink.calls) - before
+    assert made <= 60 / RETRY_LOW_S
+    assert rig.state(request_id) == "UPLOADING"
