@@ -200,6 +200,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     args = _parser(next((word for word in words if not word.startswith("-")), "")).parse_args(words)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=f"%(asctime)s {args.verb}: %(message)s")
+    for name in ("tuf", "securesystemslib"):  # they tell each key that did not sign; what counts is raised
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         return COMMANDS[args.verb](args)
     except ConfigError as error:

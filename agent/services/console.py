@@ -21,6 +21,8 @@ from agent.core.errors import RefusedError, TroubleError
 from agent.core.merkle import verify_consistency
 from agent.services.wire import Args, Link, Message
 
+LOG_PAGE: Final = 256
+
 #: What the codes of protocol sections 10 and 11 mean to a person at the console.
 _REASONS: Final[Mapping[str, str]] = {
     "NOT_FOUND": "there is no such thing: {why}",
@@ -61,7 +63,7 @@ def _ask(config: Config, verb: str, args: Args | None = None, *, timeout_s: floa
     try:
         return link.call(verb, args, timeout_s=timeout_s)
     except RefusedError as refused:
-        why = _REASONS.get(refused.code, "refused: {why}").format(why=printable(refused))
+        why = _REASONS.get(refused.code, "{why}").format(why=printable(refused))
         raise TroubleError(refused.code, why) from refused
     finally:
         link.close()
@@ -194,20 +196,27 @@ def _compare(config: Config, path: Path) -> int:
     return 0
 
 
+def _whole_log(config: Config) -> dict[str, Any]:
+    """Return the log as `GET /api/log` has it, all entries together."""
+    entries: list[Any] = []
+    while True:
+        asked: Args = {"limit": LOG_PAGE} if not entries else {"limit": LOG_PAGE, "after": len(entries) - 1}
+        body: Any = _ask(config, "log", asked).args["body"]
+        entries += body["entries"]
+        if len(entries) >= body["size"] or not body["entries"]:
+            return {**body, "entries": entries}
+
+
 def log(config: Config, args: argparse.Namespace) -> int:
-    """Print the log, one entry a line, then its latest checkpoint; or compare it with a saved one."""
+    """Print the log, one entry a line; export it whole; or compare it with a saved checkpoint."""
     if args.against is not None:
         return _compare(config, args.against)
-    after: int | None = None
-    while True:
-        asked: Args = {"limit": 256} if after is None else {"limit": 256, "after": after}
-        body: Any = _ask(config, "log", asked).args["body"]
-        first = 0 if after is None else after + 1
-        for place, entry in enumerate(body["entries"], first):
-            print(f"{place}: deleted with its clip" if entry is None else printable(entry))
-        after = first + len(body["entries"]) - 1
-        if after + 1 >= body["size"] or not body["entries"]:
-            break
+    whole = _whole_log(config)
+    if args.json:
+        _print_json(whole)
+        return 0
+    for place, entry in enumerate(whole["entries"]):
+        print(f"{place}: deleted with its clip" if entry is None else printable(entry))
     if args.checkpoint:
-        print(body["checkpoint"], end="")
+        print(whole["checkpoint"], end="")
     return 0

@@ -202,11 +202,15 @@ class Answers:
         """Prove that the log of `old_size` entries is the start of today's.
 
         Raises:
-            RefusedError: NOT_FOUND, when the log is shorter than that.
+            RefusedError: log-changed, when the log is shorter than that, or its own entries do not give its root.
         """
+        if not sqlite_log.is_whole(self._tx):
+            raise RefusedError("log-changed", "THE LOG WAS CHANGED: its entries are not those that were hashed")
         size, root = sqlite_log.size_and_root(self._tx)
         if old_size > size:
-            raise RefusedError("NOT_FOUND", f"the log has {size} entries, fewer than the checkpoint says")
+            raise RefusedError(
+                "log-changed", f"THE LOG WAS CHANGED: it has {size} entries, the checkpoint {old_size}"
+            )
         proof = consistency_proof(sqlite_log.leaves(self._tx, size), old_size)
         device = b64(self._house.keys.device_pub)
         return {"size": size, "root": b64(root), "device_pub": device, "proof": [b64(step) for step in proof]}
