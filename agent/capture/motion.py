@@ -189,7 +189,7 @@ class MotionKernel:
         evidence.gather(seen, gap_s, visit.contrast)
         self._soft_seen = True
         why = self._believe(now_s, gap_s)
-        if visit.here and visit.fraction() > n.LIGHT_REGION and self._is_light(visit.region):
+        if visit.here and visit.blocks() >= n.LIGHT_REGION and self._is_light(visit.region):
             visit.end()
             evidence.forget()
             self._candidate_s, why = None, Why.LIGHT
@@ -226,6 +226,8 @@ class MotionKernel:
         large_enough = area >= self._minimum_blocks
         if evidence.peak >= n.EVIDENCE_ON and large_enough:
             if not visit.here and self._candidate_s is not None and self._lasts(now_s, area, travels=travels):
+                if area >= n.LIGHT_BEGIN and self._is_light(evidence.region):
+                    return Why.LIGHT
                 visit.begin(self._seen, self._candidate_s)
             if visit.here and visit.move(self._seen, evidence, now_s, elapsed_s, travels=travels):
                 return Why.MOTION
@@ -282,8 +284,9 @@ class MotionKernel:
         cv2.multiply(self._a, self._a, self._a)
         cv2.multiply(self._b, self._b, self._b)
         now, before = cv2.mean(self._a, where)[0], cv2.mean(self._b, where)[0]
-        alike = both > n.LIGHT_LIKENESS * math.sqrt(now * before + 1e-6)
-        return alike and now < n.LIGHT_TEXTURE * before
+        blocks = max(1, cv2.countNonZero(where))  # few blocks may be alike by chance
+        alike = both > (n.LIGHT_LIKENESS + 1 / math.sqrt(blocks)) * math.sqrt(now * before)
+        return alike and now < n.LIGHT_TEXTURE * before and before > n.LIGHT_LEAST**2
 
     def _say(self, score: float, why: Why) -> MotionResult:
         visit = self._visit

@@ -11,7 +11,7 @@ import numpy as np
 
 from agent.capture import motion_numbers as n
 from agent.capture.motion_light import LightFit
-from agent.capture.motion_planes import CROSS, Mask, Plane, share
+from agent.capture.motion_planes import CROSS, Mask, Plane, above, at_least, share
 
 
 class Background:
@@ -33,6 +33,8 @@ class Background:
         self._quick, self._held, self._none = plane(), plane(), plane()
         self._quiet = np.zeros(shape, np.uint8)
         self._mask = np.zeros(shape, np.uint8)
+        self._white = np.zeros(shape, np.uint8)
+        self._whitest = 0.0
         self._scale, self._zone = scale, zone
         self._learned = 0
         self._basis_age_s = 0.0
@@ -53,14 +55,26 @@ class Background:
         Returns whether any block differs by more than its threshold; `change`, against the recent past, is set
         then only.
         """
-        np.subtract(small, self.mean, out=self.difference)
+        cv2.subtract(small, self.mean, self.difference, dtype=cv2.CV_32F)  # numpy would make a buffer to cast
         self.light.remove(self.difference, but)
+        self._unclip(small)
         np.absolute(self.difference, out=self.size)
         cv2.multiply(self.size, self.per_threshold, self.ratio)
         exceeds = cv2.minMaxLoc(self.ratio)[1] > 1
         cv2.absdiff(self.difference, self.recent, self.change)
         cv2.accumulateWeighted(self.difference, self.recent, share(elapsed_s, n.RECENT_S))
         return exceeds
+
+    def _unclip(self, small: Mask) -> None:
+        """Where white has reached its end in picture or background, the difference may be of one sign only."""
+        if cv2.minMaxLoc(small)[1] >= n.WHITE:
+            at_least(small, n.WHITE, self._mask)
+            cv2.dilate(self._mask, CROSS, self._mask)
+            np.maximum(self.difference, np.float32(0), out=self._b)
+            cv2.copyTo(self._b, self._mask, self.difference)
+        if self._whitest >= n.WHITE:
+            np.minimum(self.difference, np.float32(0), out=self._b)
+            cv2.copyTo(self._b, self._white, self.difference)
 
     def learn(self, *, first: bool) -> None:
         """Learn from a picture that is believed to be empty: a running mean, and restlessness at speed."""
@@ -151,11 +165,15 @@ class Background:
         cv2.blur(self.mean, (n.WINDOW_BLOCKS, n.WINDOW_BLOCKS), self._a)
         np.add(self._a, np.float32(1), out=self._a)
         cv2.divide(self.mean, self._a, self.smooth_gain)
+        self._whitest = cv2.minMaxLoc(self.mean)[1]
+        above(self.mean, n.WHITE, self._white)
+        cv2.dilate(self._white, CROSS, self._white)
 
     def _set_thresholds(self) -> None:
-        cv2.scaleAdd(self.restless, n.THRESHOLD_PER_RESTLESS, self._none, self.threshold)
-        np.maximum(self.threshold, np.float32(n.THRESHOLD_FLOOR), out=self.threshold)
-        cv2.scaleAdd(self.threshold, self._scale, self._none, self.threshold)
+        # more sensitive means fainter things, not more noise: the part that is learned falls little
+        learned = self._scale if self._scale > 1 else self._scale**n.SENSITIVE_TO_NOISE
+        cv2.scaleAdd(self.restless, n.THRESHOLD_PER_RESTLESS * learned, self._none, self.threshold)
+        np.maximum(self.threshold, np.float32(n.THRESHOLD_FLOOR * self._scale), out=self.threshold)
         cv2.divide(self._zone, self.threshold, self.per_threshold)
         for reach, out, sign in ((self._high, self.per_rise, 1.0), (self._low, self.per_fall, -1.0)):
             cv2.scaleAdd(self.threshold, 0.5, self._none, self._a)

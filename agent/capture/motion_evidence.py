@@ -19,6 +19,13 @@ from agent.capture.motion_planes import CROSS, WIDE, Mask, Plane, above, below, 
 _SECTORS = (3, 4)
 _COVERED = 77  # of 255: a sector covered by the object to 30 % says nothing about the rest
 
+_REACH = [np.ones((2 * blocks + 1, 2 * blocks + 1), np.uint8) for blocks in range(1, 4)]
+
+
+def _reach(elapsed_s: float) -> Mask:
+    """The blocks that somebody may have come from in this time."""
+    return _REACH[min(len(_REACH) - 1, int(elapsed_s * n.FASTEST_BLOCKS))]
+
 
 class Evidence:
     """Evidence planes of one camera; `field` is what has been gathered, `now` this frame's evidence."""
@@ -40,10 +47,10 @@ class Evidence:
         self._one, self._ones = np.ones(shape, np.float32), np.ones(shape, np.uint8)
         self._m, self._k, self._side = mask(), mask(), mask()
         rows, columns = _SECTORS
-        self._row_starts = np.array([round(i * shape[0] / rows) for i in range(rows)])
-        self._column_starts = np.array([round(i * shape[1] / columns) for i in range(columns)])
         self._by_row = np.zeros((rows, shape[1]), np.float32)
-        self._sectors = np.zeros(_SECTORS, np.float32)
+        self._columns = [np.zeros((rows, 1), np.float32) for _ in range(columns)]
+        self._row_cuts = [slice(i * shape[0] // rows, (i + 1) * shape[0] // rows) for i in range(rows)]
+        self._column_cuts = [slice(i * shape[1] // columns, (i + 1) * shape[1] // columns) for i in range(columns)]
         self._cover = np.zeros(_SECTORS, np.uint8)
         self._flood = np.zeros((shape[0] + 2, shape[1] + 2), np.uint8)
 
@@ -67,7 +74,7 @@ class Evidence:
         cv2.threshold(self.now, 1, 0, cv2.THRESH_TOZERO, self._a)
         cv2.threshold(self._a, n.EVIDENCE_TOP, 0, cv2.THRESH_TRUNC, self._a)
         kept = math.exp(-elapsed_s / n.EVIDENCE_S)
-        cv2.dilate(self.field, CROSS, self._b)
+        cv2.dilate(self.field, _reach(elapsed_s), self._b)
         cv2.addWeighted(self._b, kept, self._a, 1 - kept, 0, self.field)
         _, self.peak, _, at = cv2.minMaxLoc(self.field)
         self.at = (at[0], at[1])
@@ -89,15 +96,18 @@ class Evidence:
     def _stand_out(self, elapsed_s: float) -> None:
         np.copyto(self._a, self.now)
         cv2.subtract(self._a, self._a, self._a, self.near)
-        np.maximum.reduceat(self._a, self._row_starts, axis=0, out=self._by_row)
-        np.maximum.reduceat(self._by_row, self._column_starts, axis=1, out=self._sectors)
+        for row, cut in enumerate(self._row_cuts):
+            cv2.reduce(self._a[cut], 0, cv2.REDUCE_MAX, self._by_row[row : row + 1])
+        for column, cut in zip(self._columns, self._column_cuts, strict=True):
+            cv2.reduce(self._by_row[:, cut], 1, cv2.REDUCE_MAX, column)
         cv2.resize(self.near, (_SECTORS[1], _SECTORS[0]), self._cover, interpolation=cv2.INTER_AREA)
         free = sorted(
-            strongest
-            for strongest, covered in zip(self._sectors.flat, self._cover.flat, strict=True)
-            if covered < _COVERED
+            float(column[row, 0])
+            for at, column in enumerate(self._columns)
+            for row in range(_SECTORS[0])
+            if self._cover[row, at] < _COVERED
         )
-        rest = float(free[int(len(free) * n.CLUTTER_RANK)]) if len(free) > 2 else 0.0  # noqa: PLR2004 - fewer say nothing
+        rest = free[int(len(free) * n.CLUTTER_RANK)] if len(free) > 2 else 0.0  # noqa: PLR2004 - fewer say nothing
         self.clutter = max(rest, self.clutter * math.exp(-elapsed_s / n.CLUTTER_S))
         stands_above = n.CLUTTER_FACTOR * self.clutter
         if stands_above > 1:

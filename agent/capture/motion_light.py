@@ -25,10 +25,8 @@ class LightFit:
         rows, columns = shape
         blocks = rows * columns
         self.fit = np.zeros(shape, np.float32)
-        self._flat_fit = self.fit.reshape(-1)
         self._basis = np.zeros((_TERMS, blocks), np.float32)
         self._planes = self._basis.reshape(_TERMS, rows, columns)
-        self._transposed = self._basis.T
         self._normal = np.zeros((_TERMS, _TERMS), np.float32)
         self._inverse = np.zeros((_TERMS, _TERMS), np.float32)
         self._diagonal = self._normal.reshape(-1)[:: _TERMS + 1]
@@ -41,10 +39,11 @@ class LightFit:
         self._zero = np.zeros(shape, np.float32)
         cuts = range(0, blocks, _MOST_PRODUCTS // _TERMS)
         self._parts = [slice(cut, min(blocks, cut + _MOST_PRODUCTS // _TERMS)) for cut in cuts]
-        self._to_fit = [(self._basis[:, part], self._flat_fit[part]) for part in self._parts]
-        self._from_rest, self._from_clipped = (
-            [(self._basis[:, part], plane.reshape(-1)[part]) for part in self._parts]
-            for plane in (self._rest, self._clipped)
+        bases = [self._basis[:, part].copy() for part in self._parts]  # numpy would copy a view on each product
+        self._bases = bases
+        self._to_fit, self._from_rest, self._from_clipped = (
+            [(basis, plane.reshape(-1)[part]) for basis, part in zip(bases, self._parts, strict=True)]
+            for plane in (self.fit, self._rest, self._clipped)
         )
         self._sum = np.zeros(_TERMS, np.float32)
         y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
@@ -77,10 +76,13 @@ class LightFit:
         np.subtract(planes[0], np.float32(1), out=planes[1])
         np.multiply(planes[0], self._x, out=planes[2])
         np.multiply(planes[0], self._y, out=planes[3])
-        np.subtract(background[:, 2:], background[:, :-2], out=planes[6, :, 1:-1])
+        cv2.subtract(background[:, 2:], background[:, :-2], planes[6, :, 1:-1])
         np.subtract(background[2:], background[:-2], out=planes[7, 1:-1])
-        planes[6:] *= np.float32(0.5)
-        np.dot(self._basis, self._transposed, out=self._normal)
+        np.multiply(planes[6], np.float32(0.5), out=planes[6])
+        np.multiply(planes[7], np.float32(0.5), out=planes[7])
+        for basis, part in zip(self._bases, self._parts, strict=True):
+            np.copyto(basis, self._basis[:, part])
+        cv2.mulTransposed(self._basis, False, self._normal)  # noqa: FBT003 - OpenCV's own signature
         np.add(self._diagonal, self._ridge, out=self._diagonal)
         cv2.invert(self._normal, self._inverse, cv2.DECOMP_CHOLESKY)
 

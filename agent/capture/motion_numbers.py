@@ -41,11 +41,13 @@ RESTLESS_CAP = 4.0  # thresholds: one event cannot teach more than this
 RESTLESS_IN_VISIT = 0.1  # while someone travels through, restlessness is learned this much slower
 THRESHOLD_FLOOR = 2.5
 THRESHOLD_PER_RESTLESS = 2.4
+SENSITIVE_TO_NOISE = 0.25
 
 # global light and shake: prior widths in levels (gain, contrast, gain slopes, offset slopes) and blocks (shift)
 PRIOR = (60.0, 8.0, 8.0, 8.0, 4.0, 4.0, 0.3, 0.3)
 PRIOR_NOISE = 4.0
 INDEPENDENT_BLOCKS = 40.0  # neighbouring residuals go together: so many really independent ones are in a picture
+WHITE = 248  # a block as bright as this has pixels at their end, and light cannot be fitted there
 CLIP = 8.0  # an object pulls the fit no harder than this
 SATURATED_FRACTION = 0.4
 
@@ -63,6 +65,7 @@ EVIDENCE_TOP = 2.0
 EVIDENCE_ON = 1.2
 EVIDENCE_LOW = 0.6  # of EVIDENCE_ON: a candidate begins
 LOST_S = 0.25
+FASTEST_BLOCKS = 10.0  # blocks a second beyond its own width: a runner near the door, a car in the street
 
 # when a candidate is believed
 BRIEF_S = 0.45  # insects and reflections are gone by then
@@ -84,11 +87,13 @@ OBJECT_LEFT_FRACTION = 0.2  # of its energy: less, and it has gone
 OBJECT_S = 6.0
 SWAYING_TIMES = 1.6
 SWAYING_FRACTION = 0.3
-GHOST_EDGE = 0.8
+GHOST_EDGE = 1.0
 
 # sudden light
 LIGHT_FRACTION = 0.5
 LIGHT_JUMP = 0.25
 LIGHT_LIKENESS = 0.5
-LIGHT_REGION = 0.25
+LIGHT_REGION = 20  # blocks: from here on a visit's texture is looked at again and again
+LIGHT_BEGIN = 8  # blocks: from here on a candidate's is
+LIGHT_LEAST = 1.5  # levels of texture: less tells nothing
 LIGHT_TEXTURE = 6.0  # times the energy of the texture: light makes no new edges

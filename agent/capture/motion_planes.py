@@ -33,3 +33,8 @@ def equal(mask: Mask, value: int, out: Mask) -> None:
 def below(plane: Plane, level: float, out: Mask) -> None:
     """Set `out` where the plane is at most the level."""
     cv2.compare(plane, level, cv2.CMP_LE, out)  # type: ignore[call-overload]  # the stubs know no scalars
+
+
+def at_least(mask: Mask, value: int, out: Mask) -> None:
+    """Set `out` where the picture is at least as bright as the value."""
+    cv2.compare(mask, value, cv2.CMP_GE, out)  # type: ignore[call-overload]  # the stubs know no scalars

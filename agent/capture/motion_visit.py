@@ -38,9 +38,8 @@ class Visit:
         self.floor = plane()
         self._energy = self._mean = 0.0
         self._moved_s = self._seen_s = 0.0
-        self._a, self._b = plane(), plane()
+        self._a, self._b, self._c = plane(), plane(), plane()
         self._m, self._k = mask(), mask()
-        self._blocks = shape[0] * shape[1]
 
     def begin(self, seen: Background, began_s: float) -> None:
         """Believe the candidate: it has been there since `began_s`."""
@@ -130,15 +129,21 @@ class Visit:
         return cv2.countNonZero(self._m) > 0 and not self._is_ghost(seen, small)
 
     def _is_ghost(self, seen: Background, small: Mask) -> bool:
-        """Whether the outline is in the background and not in the picture: something has left its place."""
-        cv2.dilate(self.region, CROSS, self._m)
-        cv2.erode(self.region, CROSS, self._k)
-        cv2.subtract(self._m, self._k, self._m)
-        cv2.morphologyEx(small, cv2.MORPH_GRADIENT, CROSS, self._k)
-        cv2.add(seen.mean, seen.light.fit, self._a)
-        cv2.morphologyEx(self._a, cv2.MORPH_GRADIENT, CROSS, self._b)
-        return cv2.mean(self._k, self._m)[0] < n.GHOST_EDGE * cv2.mean(self._b, self._m)[0]
+        """Whether the outline is in the background and not in the picture: something has left its place.
 
-    def fraction(self) -> float:
-        """How much of the picture the object covers."""
-        return cv2.countNonZero(self.region) / self._blocks
+        Edges of picture and background are weighed by the edges of their difference: those of the change itself.
+        """
+        cv2.morphologyEx(seen.difference, cv2.MORPH_GRADIENT, CROSS, self._a)
+        np.copyto(self._b, small)
+        in_picture = self._edges_along(self._b)
+        cv2.add(seen.mean, seen.light.fit, self._b)
+        return in_picture < n.GHOST_EDGE * self._edges_along(self._b)
+
+    def _edges_along(self, plane: Plane) -> float:
+        cv2.morphologyEx(plane, cv2.MORPH_GRADIENT, CROSS, self._c)
+        cv2.multiply(self._c, self._a, self._c)
+        return cv2.mean(self._c, self.around)[0]
+
+    def blocks(self) -> int:
+        """How many blocks the object covers."""
+        return cv2.countNonZero(self.region)

@@ -206,8 +206,8 @@ def porch_lamp(rng: Rng) -> Scene:
 
 @scene
 def clouds(rng: Rng) -> Scene:
-    cloud = np.asarray(paint.fractal(rng, *SHAPE, finest=64, coarsest=256), np.float32)
-    return Scene(rng, light=[weather.Light(cloud, always(0.25), lambda t: 25 * t - 300)])
+    cloud = np.asarray(paint.fractal(rng, *SHAPE, finest=128, coarsest=256), np.float32)
+    return Scene(rng, light=[weather.Light(cloud, always(0.2), lambda t: 25 * t - 300)])
 
 
 @scene

@@ -138,7 +138,7 @@ def place(scene: Image, actor: Actor, t: float) -> tuple[int, int, int, int] | N
     paint = cv2.warpAffine(skin, move, (right - left, low - top), borderMode=cv2.BORDER_REPLICATE)
     under = scene[top:low, left:right]
     if actor.contrast is not None:
-        paint = under + np.float32(actor.contrast)
+        paint = cv2.GaussianBlur(under, (0, 0), 6) + np.float32(actor.contrast)  # hides what is behind it
     under += alpha * (paint - under)
     solid = alpha > 0.5
     if not solid.any():
