@@ -106,7 +106,7 @@ class MotionKernel:
         self._blocks = shape[0] * shape[1]
         scale = _PER_STEP ** (_DEFAULT_SENSITIVITY - chosen.sensitivity)
         self._seen = Background(shape, scale=scale, zone=_zone_plane(shape, chosen.zones))
-        self._evidence = Evidence(shape)
+        self._evidence = Evidence(shape, gain=max(1.0, scale**-0.5))
         self._visit = Visit(shape)
         self._minimum_blocks = chosen.minimum_area * self._blocks
         self._mask = np.zeros(shape, np.uint8)

@@ -170,9 +170,8 @@ class Background:
         cv2.dilate(self._white, CROSS, self._white)
 
     def _set_thresholds(self) -> None:
-        # more sensitive means fainter things, not more noise: the part that is learned falls little
-        learned = self._scale if self._scale > 1 else self._scale**n.SENSITIVE_TO_NOISE
-        cv2.scaleAdd(self.restless, n.THRESHOLD_PER_RESTLESS * learned, self._none, self.threshold)
+        # more sensitive means fainter things, not more noise: what is learned never counts for less
+        cv2.scaleAdd(self.restless, n.THRESHOLD_PER_RESTLESS * max(1.0, self._scale), self._none, self.threshold)
         np.maximum(self.threshold, np.float32(n.THRESHOLD_FLOOR * self._scale), out=self.threshold)
         cv2.divide(self._zone, self.threshold, self.per_threshold)
         for reach, out, sign in ((self._high, self.per_rise, 1.0), (self._low, self.per_fall, -1.0)):

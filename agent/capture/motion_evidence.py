@@ -28,9 +28,12 @@ def _reach(elapsed_s: float) -> Mask:
 
 
 class Evidence:
-    """Evidence planes of one camera; `field` is what has been gathered, `now` this frame's evidence."""
+    """Evidence planes of one camera; `field` is what has been gathered, `now` this frame's evidence.
 
-    def __init__(self, shape: tuple[int, int]) -> None:
+    `gain` above 1 believes weaker evidence (sensitivity).
+    """
+
+    def __init__(self, shape: tuple[int, int], *, gain: float = 1.0) -> None:
         def plane() -> Plane:
             return np.zeros(shape, np.float32)
 
@@ -41,6 +44,7 @@ class Evidence:
         self.sides_changed = plane()
         self.active, self.region, self.near = mask(), mask(), mask()
         self.clutter = 0.5
+        self._gain = gain
         self.peak, self.at = 0.0, (0, 0)
         self._a, self._b, self._visited, self._visit = plane(), plane(), plane(), plane()
         self._visit.fill(n.VISITED_S)
@@ -110,8 +114,9 @@ class Evidence:
         rest = free[int(len(free) * n.CLUTTER_RANK)] if len(free) > 2 else 0.0  # noqa: PLR2004 - fewer say nothing
         self.clutter = max(rest, self.clutter * math.exp(-elapsed_s / n.CLUTTER_S))
         stands_above = n.CLUTTER_FACTOR * self.clutter
-        if stands_above > 1:
-            np.multiply(self.now, np.float32(1 / stands_above), out=self.now)
+        factor = self._gain / max(1.0, stands_above)
+        if factor != 1:
+            np.multiply(self.now, np.float32(factor), out=self.now)
 
     def _sides(self, seen: Background, elapsed_s: float, contrast: float) -> None:
         """Count how often each block has lately changed sides of its background; halve what sways."""

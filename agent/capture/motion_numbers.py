@@ -41,7 +41,6 @@ RESTLESS_CAP = 4.0  # thresholds: one event cannot teach more than this
 RESTLESS_IN_VISIT = 0.1  # while someone travels through, restlessness is learned this much slower
 THRESHOLD_FLOOR = 2.5
 THRESHOLD_PER_RESTLESS = 2.4
-SENSITIVE_TO_NOISE = 0.25
 
 # global light and shake: prior widths in levels (gain, contrast, gain slopes, offset slopes) and blocks (shift)
 PRIOR = (60.0, 8.0, 8.0, 8.0, 4.0, 4.0, 0.3, 0.3)
