@@ -68,7 +68,7 @@ class TufDirectory:
         self._lock = threading.Lock()
         self._held: _Held | None = None
         with translated():
-            (folder / "targets").mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         self._installed_version = _checked_root(root)
 
     @property
@@ -154,9 +154,8 @@ class TufDirectory:
         updater = Updater(
             str(self._folder),
             "metadata/",
-            str(self._folder / "targets"),
-            "targets/",
-            fetcher,  # it holds the ceilings of section 4, whatever a signed length says
+            target_base_url="targets/",
+            fetcher=fetcher,  # it holds the ceilings of section 4, whatever a signed length says
             bootstrap=self._root,
         )
         updater.refresh()
@@ -224,13 +223,9 @@ class TufDirectory:
             signed = Metadata[Targets].from_bytes(files[f"metadata/{role}.json"]).signed
             if target in signed.targets:
                 break
-            children = []
-            for name, terminating in signed.delegations.get_roles_for_target(target) if signed.delegations else ():
-                children.append(name)
-                if terminating:
-                    waiting = []
-                    break
-            waiting.extend(reversed(children))
+            # What a terminating delegation cuts off would only be visited after the target was found.
+            children = signed.delegations.get_roles_for_target(target) if signed.delegations else ()
+            waiting.extend(reversed([name for name, _ in children]))
         return files
 
     def _from_folder(self, path: str, _max_bytes: int) -> bytes:
@@ -261,7 +256,7 @@ def _parsed(path: str, parse: Callable[[], T]) -> T:
 
 def _make_room(folder: Path) -> None:
     """Drop the oldest cached target files, so that the card holds a bounded number."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)  # platform.json comes first and makes the folder above
     kept = sorted((path for path in folder.iterdir() if path.is_file()), key=lambda path: path.stat().st_mtime)
     for path in kept[: max(0, len(kept) - MAX_CACHED_FILES + 1)]:
         path.unlink()

@@ -272,8 +272,9 @@ def test_a_regions_list_is_read_and_a_missing_one_is_none(
     assert region is not None
     assert [item.id for item in region.agencies] == [AGENCY]
     assert directory.region(repository.fetch, "9q9") is None
-    with pytest.raises(RefusedError):
+    with pytest.raises(RefusedError) as refusal:
         directory.region(repository.fetch, "9qa")
+    assert refusal.value.code == "directory-path"
     repository.put("regions/9q8.json", {"v": 1})
     repository.publish()
     directory.refresh(repository.fetch)

@@ -98,6 +98,19 @@ def test_what_is_remembered_and_cached_is_bounded(monkeypatch: pytest.MonkeyPatc
         directory.evidence_files(names[0])
 
 
+def test_what_was_fetched_once_stays_cached_while_there_is_room(tmp_path: Path) -> None:
+    repository = FakeRepository()
+    names = [f"us-ca-pd{n}" for n in range(4)]
+    for name in names:
+        repository.put(f"agencies/{name}.json", agency_file(name))
+    repository.publish()
+    directory = TufDirectory(tmp_path, repository.installed_root)
+    for name in names:
+        directory.look_up_agency(repository.fetch, name)
+    cached = (tmp_path / "targets" / "agencies").iterdir()
+    assert sorted(path.name for path in cached) == [f"{name}.json" for name in names]
+
+
 # Evidence.
 
 
@@ -128,6 +141,7 @@ def test_the_evidence_is_what_the_vectors_bundles_hold(
     )
     assert files["metadata/2.root.json"] == repository.served["metadata/2.root.json"]
     assert files["targets/platform.json"] == repository.targets["platform.json"]
+    assert f"targets/agencies/{AGENCY}.json" not in directory.evidence_files("us-ca-otherpd")
     with pytest.raises(TroubleError):
         directory.evidence_files("us-ca-nobody")
 
@@ -162,7 +176,7 @@ def test_the_evidence_follows_delegations_as_they_were_walked(tmp_path: Path) ->
     path = f"agencies/{AGENCY}.json"
     tree = {
         "first": ({}, delegate("second")),
-        "second": ({}, None),
+        "second": ({}, delegate("first")),
         "last": ({path: repository.targets[path]}, None),
     }
     repository.delegations = lambda: delegate("first", "second", "last", "never")

@@ -7,6 +7,10 @@ from tests.mutation.campaign import Campaign
 _T: Final = "tests/consent/test_"
 _CHECKS: Final = (f"{_T}checks.py", f"{_T}vectors_requests.py")
 _TUF: Final = (f"{_T}tuf_directory.py", f"{_T}tuf_attacks.py", f"{_T}tuf_evidence.py")
+_LOOKED_UP: Final = (
+    "MAX_LOOKED_UP: Final = 256  # agencies remembered under one platform.json; what fell out is looked up again"
+)
+_CACHED: Final = "MAX_CACHED_FILES: Final = 64  # target files kept on the card"
 
 CAMPAIGNS: Final = (
     Campaign(
@@ -40,5 +44,20 @@ CAMPAIGNS: Final = (
             ),
         },
     ),
-    Campaign("agent.consent.tuf_directory", _TUF),
+    Campaign(
+        "agent.consent.tuf_directory",
+        _TUF,
+        {
+            **dict.fromkeys(
+                (
+                    *(f"256 {by} 1 in `{_LOOKED_UP}`" for by in ("plus", "minus")),
+                    *(f"64 {by} 1 in `{_CACHED}`" for by in ("plus", "minus")),
+                ),
+                "a figure of ours; that it bounds is tested with smaller ones",
+            ),
+            """'T' changed in `T = TypeVar("T")`""": "a name for the type checker",
+            "call dropped in `updater.refresh()`": "the look at the first target does it too",
+            "call dropped in `info.verify_length_and_hashes(raw)`": "python-tuf verified the file just before",
+        },
+    ),
 )

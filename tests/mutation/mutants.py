@@ -32,7 +32,7 @@ _BINARY: Final[dict[type[ast.operator], type[ast.operator]]] = {
     ast.BitOr: ast.BitAnd,
 }
 # Calls whose later arguments are words for a person.
-_SAYS: Final = frozenset({"_refuse", "BugError", "TroubleError", "IllegalTransitionError"})
+_SAYS: Final = frozenset({"_refuse", "BugError", "ConfigError", "TroubleError", "IllegalTransitionError"})
 _SAYS_AFTER_CODE: Final = frozenset({"RefusedError", "NotYetError", "kind"})
 # Readers of one field, whose second argument names the field in the message.
 _NAMES_FIELD: Final = frozenset(
