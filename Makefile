@@ -4,7 +4,7 @@
 #   make test | lint | bench | fuzz | device-test | clean
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo live test lint bench fuzz device-test lock clean
+.PHONY: help demo live test lint bench fuzz device-test lock clean need-demo need-test
 
 PYTHON := .venv/bin/python
 VENV := .venv/.installed
@@ -14,8 +14,14 @@ FUZZ_SECONDS ?= 60
 help:
 	@sed -n 's/^#   //p' Makefile
 
+# The system's packages: installed where we may, else one line says which.
+need-demo:
+	@tools/need demo
+need-test:
+	@tools/need test
+
 # The newest Python that the lock was made for and that can make a virtual environment.
-$(VENV): requirements/dev.txt pyproject.toml
+$(VENV): requirements/dev.txt pyproject.toml | need-demo
 	@set -eu; \
 	if [ ! -x $(PYTHON) ]; then \
 	  for p in python3.13 python3.12 python3.11 python3; do \
@@ -29,13 +35,13 @@ $(VENV): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m pip --disable-pip-version-check install -qq --no-deps --no-build-isolation -e .; \
 	touch $@
 
-demo: $(VENV)
+demo: need-demo $(VENV)
 	@$(PYTHON) -m demo $(if $(VIDEO),--video "$(VIDEO)")
 
-live: $(VENV)
+live: need-demo $(VENV)
 	@$(PYTHON) -m demo --live $(if $(VIDEO),--video "$(VIDEO)")
 
-test: $(VENV)
+test: need-test $(VENV)
 	$(PYTHON) -m pytest -q --ignore=tests/device --cov --cov-report=term:skip-covered
 
 lint: $(VENV)
