@@ -49,7 +49,20 @@ def _row(name: str, *values: Markup) -> Markup:
 
 
 def _moment(moment: Moment) -> Markup:
+    if moment.local.startswith(moment.utc):  # the report's zone is UTC: once is enough
+        return esc(moment.utc)
     return Markup(f'{esc(moment.local)}<br><span class="small">{esc(moment.utc)}</span>')
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+    """Say ascending numbers as a person would: "0 to 8, 11"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in runs)
 
 
 def _code(text: object) -> Markup:
@@ -116,7 +129,7 @@ def _clip(number: int, clip: ClipPart) -> Markup:
         else (_row("File", esc("could not be joined; see the single segments")),)
     )
     gaps = (
-        f"numbers {', '.join(map(str, clip.missing))} of this recording are not in the bundle"
+        f"numbers {_ranges(clip.missing)} of this recording are not in the bundle"
         if clip.missing
         else "none before the last segment"
     )
@@ -186,7 +199,8 @@ def render(report: Report) -> str:
         ),
     )
     title = esc(f"Doorbell footage{case}")
-    zone = esc(f"Times are in {report.time_zone}, with UTC below each.")
+    below = "" if report.time_zone == "UTC" else ", with UTC below each"
+    zone = esc(f"Times are in {report.time_zone}{below}.")
     policy = "default-src 'none'; style-src 'unsafe-inline'; media-src 'self' file:"
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'

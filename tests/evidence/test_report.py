@@ -81,6 +81,24 @@ def test_missing_numbers_are_exactly_those_below_the_last_that_are_not_there(pre
     assert set(missing_numbers(sorted(present))) == set(range(max(present))) - present
 
 
+def test_gaps_are_told_as_ranges(report: Report) -> None:
+    gappy = replace(report, clips=(replace(report.clips[0], missing=(0, 1, 2, 5, 7, 8)),))
+    assert "numbers 0 to 2, 5, 7 to 8 of this recording" in render(gappy)
+
+
+def test_a_time_is_told_twice_only_where_its_zone_is_not_utc(report: Report) -> None:
+    assert report.request is not None
+    there = Zone("Europe/London", ZoneInfo("Europe/London")).moment(1_790_000_000_000)
+    request = replace(report.request, first=there)
+    page = render(replace(report, request=request, time_zone="Europe/London"))
+    assert "Times are in Europe/London, with UTC below each." in page
+    assert there.local in page
+    assert there.utc in page
+    page = render(report)
+    assert "Times are in UTC." in page
+    assert "+0000" not in page
+
+
 def test_missing_numbers_of_a_forged_place_are_bounded() -> None:
     assert len(missing_numbers([10**15])) == 1_000
 
