@@ -14,7 +14,6 @@ from agent.consent.states import OPEN, State
 from agent.core.ids import Id, Kid, Sha256, kid_of
 
 MAX_QUIET: Final = 200  # section 7: I results that are kept
-MAX_SEEN: Final = 20_000  # ids that are remembered; each cost its sender two signatures
 MAX_CANCELS: Final = 1_000  # section 8
 MAX_ALERTS: Final = 200  # section 8
 SHOWN_MS: Final = 30 * 86_400_000  # section 10: 30 days
@@ -79,6 +78,11 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         """CREATE TABLE submissions (
             request TEXT PRIMARY KEY, envelope BLOB NOT NULL, expires_s INTEGER NOT NULL, receipt BLOB
         ) STRICT, WITHOUT ROWID""",
+    ),
+    (
+        "ALTER TABLE seen ADD COLUMN agency TEXT NOT NULL DEFAULT ''",
+        # Before, what never reached the owner stayed for 30 days after it had expired.
+        "DELETE FROM requests WHERE pending_ms IS NULL AND state IN ('EXPIRED', 'CANCELLED')",
     ),
 )
 
@@ -221,6 +225,11 @@ def set_state(
     )
 
 
+def drop_request(tx: sqlite3.Connection, request_id: Id) -> None:
+    """Drop a request that never reached the owner: its envelope is kept until it expires, no longer."""
+    tx.execute("DELETE FROM requests WHERE id = ? AND pending_ms IS NULL", (request_id,))
+
+
 def forget_old_requests(tx: sqlite3.Connection, now_ms: int) -> None:
     """Drop what is shown no longer and can't change any more, with all that belongs to it."""
     old = [
@@ -251,29 +260,15 @@ def open_counts(tx: sqlite3.Connection, agency: str, case: str, now_ms: int) -> 
     return row[0], row[1], row[2], row[3]
 
 
-# ---- ids that were seen
-
-
-def seen(tx: sqlite3.Connection, request_id: str) -> Sha256 | None:
-    """Return the hash of the payload that is remembered under an id, or None."""
-    row = tx.execute("SELECT sha256 FROM seen WHERE id = ?", (request_id,)).fetchone()
-    return None if row is None else Sha256(row[0])
-
-
-def remember(tx: sqlite3.Connection, request_id: Id, sha256: Sha256, until_s: int) -> bool:
-    """Remember an id until its request expires; False when too many are remembered."""
-    (count,) = tx.execute("SELECT count(*) FROM seen").fetchone()
-    if count >= MAX_SEEN:
-        return False
-    tx.execute("INSERT INTO seen VALUES (?, ?, ?)", (request_id, sha256, until_s))
-    return True
+# ---- what is over
 
 
 def forget_expired(tx: sqlite3.Connection, now_s: int) -> None:
     """Forget ids, cancels and alerts whose time is over."""
     tx.execute("DELETE FROM seen WHERE until_s <= ?", (now_s,))
     tx.execute("DELETE FROM cancels WHERE until_s <= ?", (now_s,))
-    tx.execute("DELETE FROM alerts WHERE exp_s <= ?", (now_s,))
+    # For a day after it came an alert still counts for what a day may show, however short its life was.
+    tx.execute("DELETE FROM alerts WHERE exp_s <= ? AND received_ms < ?", (now_s, now_s * 1_000 - DAY_MS))
 
 
 # ---- consents

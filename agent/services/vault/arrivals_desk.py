@@ -7,6 +7,7 @@ subscription. What waits for its agency's file waits in memory, bounded, for a m
 from typing import Final
 
 from agent.consent import sqlite_ledger as ledger
+from agent.consent import sqlite_seen
 from agent.consent.checks import check_arrival, check_match
 from agent.consent.notices import EARLY_CANCEL_S, check_alert, check_cancel
 from agent.consent.outcome import FloodCounts, Outcome
@@ -45,7 +46,8 @@ class ArrivalsDesk:
         self._directory = directory
         self._requests = requests
         self._uplink = uplink
-        self._waiting: dict[str, list[tuple[str, bytes]]] = {}  # agency → messages
+        self._waiting: dict[str, list[bytes]] = {}  # agency → requests
+        self._cancels: list[bytes] = []  # of agencies that may be among those
         self._dropped = False
         self.withheld = 0
 
@@ -56,7 +58,6 @@ class ArrivalsDesk:
     def log_rejected(self) -> None:
         """Log the hour's refusals as counts, and forget what has expired."""
         counts = dict(sorted(self._house.rejected.items()))
-        self._house.rejected.clear()
         reading = self._house.now()
         with self._house.db.transaction() as tx:
             if counts:
@@ -64,6 +65,7 @@ class ArrivalsDesk:
             if reading.trusted:
                 ledger.forget_expired(tx, reading.utc_s)
                 ledger.forget_old_requests(tx, reading.utc_ms)
+        self._house.rejected.clear()
 
     def message(self, kind: object, raw: bytes) -> None:
         """Take one message from the broker; an empty one is nothing."""
@@ -88,17 +90,18 @@ class ArrivalsDesk:
             view=self._directory.view,
             now_s=reading.utc_s,
             trusted=reading.trusted,
-            seen=lambda request_id: ledger.seen(self._tx, request_id),
+            seen=lambda request_id: sqlite_seen.seen(self._tx, request_id),
             owner=self._house.owner_limits(),
         )
         if outcome.code != "OK" or outcome.request is None or outcome.payload_sha256 is None:
-            self._not_passed(outcome, "req", raw)
+            self._not_passed(outcome, raw)
             return
         request = outcome.request
         match = self._match(request)
         held, passed = match.code == "OK" or match.code.startswith("I_"), match.code == "OK"
         with self._house.db.transaction() as tx:
-            if not ledger.remember(tx, request.id, outcome.payload_sha256, request.exp_s):
+            known = sqlite_seen.Seen(request.id, outcome.payload_sha256, request.exp_s, request.agency)
+            if not sqlite_seen.remember(tx, known):
                 self._house.rejected["E_FLOOD"] += 1
                 return
             if ledger.take_cancel(tx, request.id, request.agency):
@@ -129,9 +132,9 @@ class ArrivalsDesk:
     def _counts(self, request: Request) -> FloodCounts:
         return FloodCounts(*ledger.open_counts(self._tx, request.agency, request.case, self._house.now().utc_ms))
 
-    def _not_passed(self, outcome: Outcome, kind: str, raw: bytes) -> None:
+    def _not_passed(self, outcome: Outcome, raw: bytes) -> None:
         if outcome.needs_agency is not None:
-            self._wait_for(outcome.needs_agency, kind, raw)
+            self._wait_for(outcome.needs_agency, raw)
         elif outcome.needs_version is not None:
             self._directory.needs_version(outcome.needs_version)
         elif outcome.needs_dispatch:
@@ -139,12 +142,17 @@ class ArrivalsDesk:
         elif outcome.code.startswith("E_"):
             self._house.rejected[outcome.code] += 1
 
-    def _wait_for(self, agency: str, kind: str, raw: bytes) -> None:
-        if sum(len(messages) for messages in self._waiting.values()) >= MAX_WAITING:
-            self._dropped = True
+    def _has_room(self) -> bool:
+        """Say whether one message more may wait; if not, it is dropped and comes with the next subscription."""
+        waiting = sum(len(messages) for messages in self._waiting.values()) + len(self._cancels)
+        self._dropped = self._dropped or waiting >= MAX_WAITING
+        return waiting < MAX_WAITING
+
+    def _wait_for(self, agency: str, raw: bytes) -> None:
+        if not self._has_room():
             return
         asked = agency in self._waiting
-        self._waiting.setdefault(agency, []).append((kind, raw))
+        self._waiting.setdefault(agency, []).append(raw)
         if asked:
             return
         try:
@@ -154,21 +162,28 @@ class ArrivalsDesk:
             self._dropped = True
 
     def _looked_up(self, agency: str, error: DoorbellError | None) -> None:
-        messages = self._waiting.pop(agency, [])
+        messages = [("req", raw) for raw in self._waiting.pop(agency, [])]
         view = self._directory.view
-        if error is None and view is not None and agency in view.agencies:
-            for kind, raw in messages:
+        if error is not None or view is None or agency not in view.agencies:
+            messages, self._dropped = [], True
+        cancels, self._cancels = self._cancels, []
+        for kind, raw in [*messages, *(("can", raw) for raw in cancels)]:
+            try:
                 self.message(kind, raw)
-        else:
-            self._dropped = True
+            except TroubleError:  # the disk: nothing of it is stored, so it has to come again
+                self._dropped = True
         if not self._waiting and self._dropped and error is None:
             self._dropped = False
             self._uplink.subscribe_again()
 
     def match_again(self) -> None:
-        """Run 12-15 again on what waits quietly: settings, location or the mapping of time changed."""
-        for row in ledger.requests_in(self._tx, [State.QUIET]):
-            if self._match(self._requests.parsed(row)).code == "OK":
+        """Run 12-15 again on what waits quietly: settings, location or the mapping of time changed.
+
+        Only with trusted time, which comes with another call: what has expired must not reach the owner.
+        """
+        reading = self._house.now()
+        for row in ledger.requests_in(self._tx, [State.QUIET]) if reading.trusted else ():
+            if reading.utc_s < row.exp_s and self._match(self._requests.parsed(row)).code == "OK":
                 self._requests.pass_quiet(row)
 
     # ---- cancels and alerts
@@ -179,16 +194,14 @@ class ArrivalsDesk:
         except RefusedError as refused:
             if refused.code.startswith("E_"):
                 self._house.rejected[refused.code] += 1
-            elif self._waiting:  # its agency may be one that is being looked up: check it again then
-                for messages in self._waiting.values():
-                    if len(messages) < MAX_WAITING:
-                        messages.append(("can", raw))
+            elif self._waiting and self._has_room():  # its agency may be one that is being looked up
+                self._cancels.append(raw)
             return
         row = ledger.request(self._tx, cancel.id)
         if row is not None:
             if row.agency == cancel.agency:
                 self._requests.cancel(cancel.id)
-        elif ledger.seen(self._tx, cancel.id) is None:
+        elif sqlite_seen.seen(self._tx, cancel.id) is None:
             with self._house.db.transaction() as tx:
                 until_s = self._house.now().utc_s + EARLY_CANCEL_S
                 ledger.keep_cancel(tx, cancel.id, cancel.agency, until_s)
@@ -209,6 +222,8 @@ class ArrivalsDesk:
         except RefusedError as refused:
             if refused.code.startswith("E_"):
                 self._house.rejected[refused.code] += 1
+            elif refused.code == "D_DIRECTORY":  # no directory, or no known dispatch key fits
+                self._directory.needs_dispatch()
             return
         payload = parse_envelope(raw, counts=(1,)).payload
         with self._house.db.transaction() as tx:

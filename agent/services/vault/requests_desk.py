@@ -13,11 +13,11 @@ from typing import Final
 
 from agent.buffer import sqlite_eviction
 from agent.consent import sqlite_ledger as ledger
-from agent.consent import sqlite_uploads
+from agent.consent import sqlite_seen, sqlite_uploads
 from agent.consent.checks import check_again
 from agent.consent.request import Request, parse_request
 from agent.consent.sqlite_ledger import RequestRow
-from agent.consent.states import OPEN, Event, State, next_state
+from agent.consent.states import FINAL, OPEN, Event, State, next_state
 from agent.core.envelope import parse_envelope
 from agent.core.errors import RefusedError
 from agent.core.ids import Id, sha256_hex
@@ -86,9 +86,13 @@ class RequestsDesk:
         return request
 
     def live_agencies(self) -> set[str]:
-        """Return the agencies of requests that may still change."""
-        states = [State.QUIET, State.UPLOADING, State.DECLINED, *OPEN]
-        return {row.agency for row in ledger.requests_in(self._tx, states)}
+        """Return the agencies to look up with each refresh: of every request that passed 1-10 and lives.
+
+        Not only of those that are held: what is looked up is seen on the wire, and may not depend on a match, on
+        what check 15 withholds, on a cancel or on what the owner did. Only a share may outlive its request.
+        """
+        shared = {row.agency for row in ledger.requests_in(self._tx, [State.GRACE, State.UPLOADING])}
+        return shared.union(sqlite_seen.live_agencies(self._tx, self._house.now().utc_s))
 
     def waiting(self) -> dict[Id, State]:
         """Return requests that lamp and button are about, the one that waits longest first."""
@@ -125,6 +129,8 @@ class RequestsDesk:
         if row.pending_ms is not None or state is State.PENDING:  # what never reached the owner leaves no diary
             self._house.log(tx, "state", {"request": row.id, "to": state.value})
             self._house.checkpoint(tx)
+        elif state in FINAL:
+            ledger.drop_request(tx, row.id)
         return state
 
     def moved(self, before: RequestRow, state: State) -> None:

@@ -123,7 +123,7 @@ class Vault:
 
     def _settings_changed(self) -> None:
         self.arrivals.match_again()
-        self.uplink.subscribe_again()
+        self.uplink.settings_changed()
 
     # ---- button, bell, lamp
 

@@ -7,6 +7,7 @@ from agent.consent import sqlite_ledger as ledger
 from agent.core.errors import RefusedError, TroubleError
 from agent.core.geo import geohash
 from agent.core.ids import new_id
+from agent.core.strict_json import Json
 from agent.services.vault.house import House
 from agent.services.wire import Args, Link, OnReply
 
@@ -24,6 +25,7 @@ class UplinkDesk:
         self._link: Link | None = None
         self.broker = "down"
         self._notified_ns: int | None = None
+        self._topics: Json = None
         self._on_arrival: Callable[[], None] = lambda: None
         house.set_faults("uplink", ["uplink-down"])
 
@@ -54,7 +56,17 @@ class UplinkDesk:
         """Return client id and topics: the cell at the owner's precision, nothing else of where the house is."""
         precision = self._house.settings.cell_precision or self._house.config.requests.cell_precision
         cell = geohash(self._house.config.device.location, precision)
-        return {"client_id": self._client_id(), "topics": [f"db/1/{kind}/{cell}/+" for kind in TOPICS]}
+        self._topics = [f"db/1/{kind}/{cell}/+" for kind in TOPICS]
+        return {"client_id": self._client_id(), "topics": self._topics}
+
+    def settings_changed(self) -> None:
+        """Subscribe to other topics, if the owner chose another precision.
+
+        Nothing else that the owner changes may be seen on the line: one who mutes an agency has seen its request.
+        """
+        before = self._topics
+        if self.subscription()["topics"] != before:
+            self.subscribe_again()
 
     def _client_id(self) -> str:
         known = ledger.fact(self._house.db.tx, "client_id")

@@ -1,0 +1,179 @@
+"""Nothing that the network sees depends on a match or on what the owner did (section 5), inside the vault."""
+
+from pathlib import Path
+from typing import Any
+
+from agent.consent.directory import DirectoryView
+from agent.core.ids import new_id
+from tests.fakes.platform import CAMERA, FakePlatform, square
+from tests.fakes.vault_rig import Rig
+
+FAR = square((CAMERA[0] + 500_000, CAMERA[1]))
+
+
+def _looked_up(rig: Rig) -> list[str]:
+    """Change the directory, refresh it, and return which agencies are looked up."""
+    asked: list[str] = []
+    look_up = FakePlatform.look_up_agency
+
+    def noted(fetch: object, agency: str) -> DirectoryView:
+        asked.append(agency)
+        return look_up(rig.platform, fetch, agency)
+
+    rig.platform.look_up_agency = noted  # type: ignore[method-assign]  # the fake's own
+    rig.platform.version += 1
+    rig.vault.directory.refresh(lambda _: None)
+    rig.settle()
+    return asked
+
+
+def _subscribed(rig: Rig) -> int:
+    return sum(verb == "subscribe" for verb, _ in rig.uplink.calls)
+
+
+def _three_of_one_case(rig: Rig, **more: Any) -> None:
+    """Ask twice for an hour and, when those are over, a third time: too often for check 15."""
+    rig.record()
+    now_s = rig.clock.utc_ms() // 1_000
+    for _ in range(2):
+        rig.ask(case="24-1", exp=now_s + 3_600, **more)
+    rig.pass_s(3_700)
+    rig.record()
+    rig.ask(case="24-1", **more)
+
+
+def test_what_check_15_withholds_is_looked_up_like_what_does_not_match(tmp_path: Path) -> None:
+    seen = []
+    for name, area in (("inside", square()), ("outside", FAR)):
+        (tmp_path / name).mkdir()
+        rig = Rig(tmp_path / name)
+        _three_of_one_case(rig, area=area)
+        seen.append(_looked_up(rig))
+        rig.close()
+    assert seen[0] == seen[1] != []
+
+
+def test_a_request_that_was_cancelled_is_looked_up_like_one_that_was_not(tmp_path: Path) -> None:
+    seen = []
+    for name in ("cancelled", "left"):
+        (tmp_path / name).mkdir()
+        rig = Rig(tmp_path / name)
+        rig.record()
+        request_id = rig.ask()
+        if name == "cancelled":
+            rig.deliver("can", rig.platform.cancel(request_id, rig.clock.utc_ms() // 1_000))
+            assert rig.state(request_id) == "CANCELLED"
+        seen.append(_looked_up(rig))
+        rig.close()
+    assert seen[0] == seen[1] != []
+
+
+def test_an_owner_who_mutes_an_agency_sends_nothing(rig: Rig) -> None:
+    before = _subscribed(rig)
+    for change in ({"muted_agencies": ["us-ca-examplepd"]}, {"alerts": False}, {"requests_enabled": False}):
+        rig.vault.phones.act(rig.phone.action(rig, "settings", change))
+        rig.settle()
+    assert _subscribed(rig) == before
+
+
+def test_another_precision_subscribes_once(rig: Rig) -> None:
+    before = _subscribed(rig)
+    for _ in range(2):
+        rig.vault.phones.act(rig.phone.action(rig, "settings", {"cell_precision": 3}))
+        rig.settle()
+    assert _subscribed(rig) == before + 1
+    assert all(len(topic.split("/")[3]) == 3 for topic in rig.uplink.calls[-1][1]["topics"])
+
+
+def test_an_alert_under_a_new_dispatch_key_makes_the_directory_be_fetched(rig: Rig) -> None:
+    other = FakePlatform(rig.platform.now_s)
+    raw = other.alert(rig.clock.utc_ms() // 1_000 - 5)
+    rig.platform.serves_dispatch.append(other.dispatch)
+    rig.platform.version += 1
+    before = _subscribed(rig)
+    rig.deliver("alert", raw)
+    rig.pass_s(5)
+    assert _subscribed(rig) == before + 1
+    rig.deliver("alert", raw)
+    assert len(rig.vault.answers.alerts()) == 1
+
+
+# ---- what is kept of what does not concern the owner
+
+
+def test_a_request_elsewhere_is_gone_when_it_has_expired(rig: Rig) -> None:
+    rig.record()
+    request_id = rig.ask(area=FAR, exp=rig.clock.utc_ms() // 1_000 + 60)
+    assert rig.state(request_id) == "QUIET"
+    rig.pass_s(70)
+    assert rig.state(request_id) == ""
+
+
+def test_a_request_elsewhere_that_is_cancelled_is_gone(rig: Rig) -> None:
+    rig.record()
+    request_id = rig.ask(area=FAR)
+    rig.deliver("can", rig.platform.cancel(request_id, rig.clock.utc_ms() // 1_000))
+    assert rig.state(request_id) == ""
+
+
+def test_a_request_that_expired_while_the_clock_was_unknown_does_not_reach_the_owner(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, requests="")
+    rig.vault.phones.act(rig.phone.action(rig, "settings", {"requests_enabled": False}))
+    rig.record()
+    request_id = rig.ask(exp=rig.clock.utc_ms() // 1_000 + 60)
+    rig.clock.pass_s(3_600)
+    rig.clock.is_synchronised = False
+    rig.clock.reboot()
+    rig.restart()
+    rig.vault.phones.act(rig.phone.action(rig, "settings", {"requests_enabled": True}))
+    rig.settle()
+    assert rig.state(request_id) == "QUIET"
+    rig.clock.is_synchronised = True
+    rig.pass_s(10)
+    assert rig.state(request_id) == ""
+    assert "request" not in [name for name, _ in rig.events]
+    rig.close()
+
+
+def test_a_clock_that_goes_back_a_little_makes_no_expired_request_new(rig: Rig) -> None:
+    rig.record()
+    now_s = rig.clock.utc_ms() // 1_000
+    request_id, raw = rig.platform.request(from_s=now_s - 600, to_s=now_s, iat_s=now_s, exp=now_s + 60)
+    rig.deliver("req", raw)
+    rig.pass_s(70)
+    rig.vault.arrivals.log_rejected()
+    assert rig.state(request_id) == "EXPIRED"
+    rig.clock.jump_s(-60)
+    rig.deliver("req", raw)  # no trouble, and nothing new
+    assert rig.state(request_id) == "EXPIRED"
+
+
+def test_at_most_20_alerts_a_day_are_shown_however_short_they_live(rig: Rig) -> None:
+    for _ in range(3):
+        for _ in range(15):
+            now_s = rig.clock.utc_ms() // 1_000
+            rig.deliver("alert", rig.platform.alert(now_s - 5, exp=now_s + 30))
+        rig.pass_s(3_700, step_s=60)
+    assert sum(name == "alert" for name, _ in rig.events) == 20
+
+
+def test_refusals_are_counted_even_when_the_disk_was_full_at_the_hour(rig: Rig) -> None:
+    rig.deliver("req", b"no request")
+    tx = rig.vault.db.tx
+    tx.execute("CREATE TEMP TRIGGER full_log BEFORE INSERT ON main.log BEGIN SELECT RAISE(ABORT, 'full'); END")
+    rig.pass_s(3_700, step_s=60)
+    tx.execute("DROP TRIGGER full_log")
+    rig.pass_s(3_700, step_s=60)
+    assert [entry["counts"] for entry in rig.log() if entry["t"] == "rejected"] == [{"E_JSON": 1}]
+
+
+def test_cancels_that_wait_count_among_the_64(rig: Rig) -> None:
+    desk = rig.vault.arrivals
+    rig.platform.is_reachable = False
+    rig.record()
+    desk._waiting["us-ca-other"] = [b"waits"]
+    stranger = FakePlatform(rig.platform.now_s)
+    for _ in range(200):
+        desk.message("can", stranger.cancel(new_id(), 1))
+    assert sum(map(len, desk._waiting.values())) + len(desk._cancels) == 64
+    assert desk._dropped
