@@ -4,7 +4,7 @@ picamera                    the Pi's camera
 v4l2:/dev/video0            ?input_format=mjpeg
 rtsp://user:word@host/path  as it is
 file:clip.mp4               ?loop=1 &realtime=0; a folder of numbered pictures takes &fps=10 too
-scene:porch                 ?seed=1 &period_s=20 &realtime=0
+scene:porch                 ?seed=1 &period_s=30 &realtime=0
 """
 
 from collections.abc import Callable, Mapping

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from agent.capture import scene_backdrop, scene_figures
 from agent.capture.scene_brush import Brush, Picture
 
-PERIOD_S = 20.0
+PERIOD_S = 30.0
 
 _Actor = Callable[[Brush, float, "Cast"], None]
 

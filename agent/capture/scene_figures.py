@@ -8,7 +8,7 @@ import numpy as np
 from agent.capture.scene_brush import HEIGHT, WIDTH, Brush, Colour, Place
 
 # A visit, as fractions of the period: hidden, coming, at the door, going, hidden.
-COMES, ARRIVES, LEAVES, GONE = 0.20, 0.45, 0.57, 0.84
+COMES, ARRIVES, LEAVES, GONE = 0.36, 0.53, 0.61, 0.79
 _ROUTE: tuple[Place, ...] = ((1010, 366), (930, 366), (768, 372), (690, 440), (560, 570), (392, 690))
 _COATS: tuple[Colour, ...] = ((150, 74, 44), (54, 62, 176), (60, 128, 70), (40, 150, 200), (120, 60, 120))
 _SKIN: Colour = (150, 178, 214)

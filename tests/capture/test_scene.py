@@ -42,8 +42,12 @@ def test_a_visitor_stands_at_the_door_once_in_each_period_and_is_gone_between(na
         assert changed_share(scene, empty, (visit + GONE + 0.01) * PERIOD_S) == 0.0
 
 
-def test_visits_leave_a_pause_longer_than_the_usual_post_roll() -> None:
-    assert (1 - GONE + COMES) * PERIOD_S > 7
+def test_visits_leave_a_pause_longer_than_pre_roll_and_post_roll_so_that_each_is_a_clip() -> None:
+    assert (1 - GONE + COMES) * PERIOD_S > 15
+
+
+def test_the_first_visitor_comes_late_enough_to_pair_a_phone_before() -> None:
+    assert COMES * PERIOD_S > 10
 
 
 def test_nobody_comes_to_the_still_scene() -> None:
