@@ -6,7 +6,9 @@ Each chapter is a function over the `Neighbourhood`; what goes wrong is an excep
 from __future__ import annotations
 
 import math
+import shlex
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +23,7 @@ from demo.recorded import Clip, clips_on_card
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from demo.evidence import Evidence
     from demo.narrator import Narrator
     from demo.neighbourhood import Neighbourhood
 
@@ -150,7 +153,10 @@ def answer_scripted(phone: Phone, tell: Narrator, request_id: str) -> str:
     segments = [one for one in phone.segments(request_id) if one["stanza"] is not None]
     clips = sorted({one["clip"] for one in segments})
     films = [phone.preview([one for one in segments if one["clip"] == clip]) for clip in clips]
-    tell.say(f"It opened {len(segments)} segments for a preview ({sum(map(len, films)) / 1e6:.1f} MB of film).")
+    tell.say(
+        f"It opened all that lies in those minutes for a preview: {len(segments)} segments, "
+        f"{sum(map(len, films)) / 1e6:.1f} MB of film."
+    )
     state = phone.share(request, segments)
     tell.say(
         "The owner says yes: each segment's key is sealed again, to this agency alone, for this request alone."
@@ -173,6 +179,18 @@ def follow(
             return state
         time.sleep(POLL_S / 2)
     raise StoryError(f"the request stays {seen or 'unseen'} for {timeout_s:.0f} s")
+
+
+def verify_command(evidence: Evidence) -> str:
+    """What a person types to check the bundle: it works in this folder, with no venv activated."""
+    installed = Path(sys.executable).with_name("doorbell")
+    program = [installed] if installed.exists() else [sys.executable, "-m", "agent"]
+    words = [*program, "verify", evidence.bundle, "--root", evidence.root, "--key", evidence.key]
+    here = Path.cwd()
+    return shlex.join(
+        str(word.relative_to(here)) if isinstance(word, Path) and word.is_relative_to(here) else str(word)
+        for word in words
+    )
 
 
 def judge(town: Neighbourhood, tell: Narrator, request: str, out: Path) -> None:
@@ -201,4 +219,5 @@ def judge(town: Neighbourhood, tell: Narrator, request: str, out: Path) -> None:
     tell.chapter("The evidence")
     for path in (*films, report):
         tell.say(str(path))
-    tell.say(f"Check it again: doorbell verify {evidence.bundle} --root {evidence.root} --key {evidence.key}")
+    tell.say("Check it again, or change something in it and check then:")
+    tell.say(verify_command(evidence))

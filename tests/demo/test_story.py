@@ -61,6 +61,8 @@ def test_the_story_ends_with_evidence_that_plays_and_holds(short: Path) -> None:
     for path in (films[0], short / "out" / "evidence" / "report.html"):
         assert str(path) in out.rsplit("The evidence", 1)[1]
     assert "FAILS  sealed" in out
+    again = subprocess.run(out.strip().splitlines()[-1], shell=True, cwd=ROOT, capture_output=True, check=False)
+    assert again.returncode == 0, "the last line can be typed as it stands"
     assert processes_of(short) == []
     assert [path.name for path in short.iterdir()] == ["out"], "the neighbourhood is gone"
 
