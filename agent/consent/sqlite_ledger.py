@@ -225,6 +225,11 @@ def set_state(
     )
 
 
+def stamp(tx: sqlite3.Connection, request_id: Id, now_ms: int) -> None:
+    """Say when a request came to its state, where that was not known."""
+    tx.execute("UPDATE requests SET state_ms = ? WHERE id = ?", (now_ms, request_id))
+
+
 def drop_request(tx: sqlite3.Connection, request_id: Id) -> None:
     """Drop a request that never reached the owner: its envelope is kept until it expires, no longer."""
     tx.execute("DELETE FROM requests WHERE id = ? AND pending_ms IS NULL", (request_id,))

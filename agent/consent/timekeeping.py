@@ -1,8 +1,9 @@
 """Whether UTC may be trusted: protocol section 16, as a pure machine.
 
 UNTRUSTED until the kernel's clock is synchronised and not before the floor. SUSPECT when UTC then moves more
-than 24 h against boot time, until [platform.json's `issued`, timestamp's expiry] brackets now, or an admitted
-phone confirms. The floor only rises. Boot time is never in doubt.
+than 24 h against boot time, at once or little by little since it was first trusted in this boot, until
+[platform.json's `issued`, timestamp's expiry] brackets now, or an admitted phone confirms. The floor only rises.
+Boot time is never in doubt.
 """
 
 from dataclasses import dataclass
@@ -59,12 +60,19 @@ class Timekeeper:
         floor_s: the persisted floor, unix seconds; UTC before it is not believed.
         offset_ms: how UTC last stood against boot time in this boot, if it was trusted then: a restart of the
             process must not hide a jump.
+        anchor_ms: how it stood when it was first trusted in this boot, or was confirmed since.
     """
 
-    def __init__(self, floor_s: int, offset_ms: int | None = None) -> None:
+    def __init__(self, floor_s: int, offset_ms: int | None = None, anchor_ms: int | None = None) -> None:
         self.floor_s = floor_s
         self.trust = Trust.UNTRUSTED
         self._offset_ms = offset_ms
+        self._anchor_ms = offset_ms if anchor_ms is None else anchor_ms
+
+    @property
+    def anchor_ms(self) -> int | None:
+        """What a jump is measured against: many steps of less than a day must not add up unseen."""
+        return self._anchor_ms
 
     def observe(self, utc_ms: int, boot_ns: int, *, synchronised: bool) -> Arrived | Jumped | None:
         """Take a look at the clocks; call it before every decision and every few seconds.
@@ -73,8 +81,8 @@ class Timekeeper:
             What has changed, if anything.
         """
         offset_ms = utc_ms - boot_ns // NS_PER_MS
-        if self._offset_ms is not None and abs(offset_ms - self._offset_ms) > JUMP_MS:
-            by_ms, self._offset_ms = offset_ms - self._offset_ms, offset_ms
+        if self._anchor_ms is not None and abs(offset_ms - self._anchor_ms) > JUMP_MS:
+            by_ms, self._anchor_ms, self._offset_ms = offset_ms - self._anchor_ms, offset_ms, offset_ms
             self.trust = Trust.SUSPECT
             return Jumped(by_ms)
         if self.trust is Trust.SUSPECT:
@@ -86,6 +94,7 @@ class Timekeeper:
         known, self._offset_ms = self._offset_ms, offset_ms
         was, self.trust = self.trust, Trust.TRUSTED
         if known is None:
+            self._anchor_ms = offset_ms
             return Arrived(offset_ms, first=True)
         if was is Trust.UNTRUSTED or abs(offset_ms - known) > DRIFT_MS:
             return Arrived(offset_ms, first=False)
@@ -99,7 +108,7 @@ class Timekeeper:
         """Clear a suspicion on an admitted phone's word; says whether there was one."""
         cleared = self.trust is Trust.SUSPECT
         if cleared:
-            self.trust = Trust.TRUSTED
+            self.trust, self._anchor_ms = Trust.TRUSTED, self._offset_ms
         return cleared
 
     def raise_floor(self, *, issued_s: int, last_trusted_s: int, expires_s: int) -> bool:

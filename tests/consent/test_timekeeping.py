@@ -88,3 +88,25 @@ def test_the_floor_only_rises_and_never_past_the_timestamps_expiry() -> None:
 
 def test_a_reading_is_in_whole_seconds_too() -> None:
     assert Reading(1_999, 0, trusted=True).utc_s == 1
+
+
+def test_many_steps_of_less_than_a_day_add_up_to_a_jump() -> None:
+    keeper, step_ms = _trusted(), 23 * 3_600_000
+    assert keeper.observe(NOW_MS + step_ms, 0, synchronised=True) == Arrived(NOW_MS + step_ms, first=False)
+    assert keeper.observe(NOW_MS + 2 * step_ms, 0, synchronised=True) == Jumped(2 * step_ms)
+    assert _worth(keeper) == "suspect"
+
+
+def test_after_a_confirmation_a_jump_is_measured_from_there() -> None:
+    keeper = _trusted()
+    keeper.observe(NOW_MS + 2 * DAY_MS, 0, synchronised=True)
+    keeper.observe(NOW_MS + 2 * DAY_MS + 5_000, 0, synchronised=True)
+    assert keeper.confirm()
+    assert keeper.observe(NOW_MS + 3 * DAY_MS + 5_000, 0, synchronised=True) is not None
+    assert _worth(keeper) == "synced"
+    assert isinstance(keeper.observe(NOW_MS + 3 * DAY_MS + 5_001, 0, synchronised=True), Jumped)
+
+
+def test_a_restart_of_the_process_does_not_hide_steps() -> None:
+    keeper = Timekeeper(FLOOR_S, offset_ms=NOW_MS + 23 * 3_600_000, anchor_ms=NOW_MS)
+    assert isinstance(keeper.observe(NOW_MS + DAY_MS + 1, 0, synchronised=True), Jumped)

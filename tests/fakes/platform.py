@@ -84,7 +84,8 @@ class FakePlatform:
         before = self._view
         same = before is not None and before.platform.raw == raw
         agencies: Mapping[str, Agency | None] = before.agencies if same and before is not None else {}
-        self._view = DirectoryView(parse_platform(raw), agencies, self.now_s + self.life_s)
+        platform = before.platform if same and before is not None else parse_platform(raw)
+        self._view = DirectoryView(platform, agencies, self.now_s + self.life_s)
         return self._view
 
     def look_up_agency(self, fetch: object, agency: str) -> DirectoryView:

@@ -76,9 +76,11 @@ class DirectoryDesk:
         self._failed: dict[int, int] = {}  # dirv that a fetch did not reach → boot time
         self._no_dispatch_ns: int | None = None
         self._planned = False
+        self._wanted: set[int] = set()  # `dirv` of messages that the planned fetch is for
         self._retrying = False
         self._waiting = 0
         self._on_change: Callable[[], None] = lambda: None
+        self._on_verified: Callable[[DirectoryView], None] = lambda _: None
         self._live_agencies: Callable[[], set[str]] = set
         self.regions: list[dict[str, Json]] = []
 
@@ -86,6 +88,10 @@ class DirectoryDesk:
         """Call `action` after the verified directory changed; `live_agencies` are looked up with each refresh."""
         self._on_change = action
         self._live_agencies = live_agencies
+
+    def on_verified(self, action: Callable[[DirectoryView], None]) -> None:
+        """Call `action` after each refresh that verified, changed or not."""
+        self._on_verified = action
 
     @property
     def view(self) -> DirectoryView | None:
@@ -130,29 +136,33 @@ class DirectoryDesk:
             self._plan(None)
 
     def _plan(self, version: int | None) -> None:
+        if version is not None and len(self._wanted) < MAX_WAITING:
+            self._wanted.add(version)
         if self._planned:
             return
         self._planned = True
 
         def go() -> None:
             self._planned = False
-            self.refresh(lambda _: self._note(version))
+            wanted, self._wanted = self._wanted, set()
+            self.refresh(lambda _: self._note(wanted))
 
         self._house.loop.after(uniform_s(0.0, self._house.config.platform.directory_delay_s), go)
 
-    def _note(self, version: int | None) -> None:
+    def _note(self, wanted: set[int]) -> None:
         held = self.view.platform.version if self.view is not None else -1
         now_ns = self._house.now().boot_ns
         self._failed = {
             known: at for known, at in self._failed.items() if now_ns - at < HOURLY_NS and known > held
         }
-        if version is not None and version > held and len(self._failed) < MAX_WAITING:
-            self._failed[version] = now_ns
+        for version in sorted(wanted)[: MAX_WAITING - len(self._failed)]:
+            if version > held:
+                self._failed[version] = now_ns
 
     def _plan_daily(self) -> None:
         def go() -> None:
-            self.refresh(lambda _: None)
             self._plan_daily()
+            self.refresh(lambda _: None)
 
         self._house.loop.after(uniform_s(*DAILY_S), go)
 
@@ -229,24 +239,27 @@ class DirectoryDesk:
             answer(error)
 
         def run() -> None:
-            error: DoorbellError | None = None
+            # Whatever happens in here, who waits is answered: nothing else would ever end their wait.
+            error: DoorbellError | None = TroubleError("directory", "The directory could not be read.")
             before = self.view
             try:
                 work()
+                error = None
             except DoorbellError as exc:
                 error = exc
-            first = is_refresh and self._fetched_ns is None  # what the card held, nobody was told of
-            changed = first or _differ(before, self.view)
-            self._house.loop.post(lambda: self._finish(finished, error, changed=changed))
+            finally:
+                first = is_refresh and self._fetched_ns is None  # what the card held, nobody was told of
+                changed = first or _differ(before, self.view)
+                self._house.loop.put(lambda: self._finish(finished, error, changed=changed))
 
         late = TroubleError("directory-late", "The directory did not answer in time. It is tried again by itself.")
         timer = self._house.loop.after(DEADLINE_S, lambda: answer(late))
         self._pool.submit(run)
 
     def _finish(self, finished: Done, error: DoorbellError | None, *, changed: bool) -> None:
-        finished(error)
         if changed and error is None:
-            self._on_change()
+            self._house.loop.after(0.0, self._on_change)  # a timer: tried again when the disk is in trouble
+        finished(error)
 
     def _taken(self, error: DoorbellError | None, *, is_refresh: bool) -> None:
         if not is_refresh:
@@ -254,6 +267,9 @@ class DirectoryDesk:
         if error is None:
             self._fetched_ns = self._house.now().boot_ns
             self._house.set_faults("directory", [])
+            view = self.view
+            if view is not None:
+                self._on_verified(view)
             return
         code = error.code if isinstance(error, RefusedError | TroubleError) else "directory"
         if code != "link":  # uplink is not there: that is its own fault to show, and it says when it is back

@@ -83,9 +83,11 @@ class House:
     def _load_keeper(self) -> Timekeeper:
         floor_s = ledger.fact(self.db.tx, "floor_s")
         offset_ms = ledger.fact(self.db.tx, f"offset_ms:{self.clock.boot_id()}")
+        anchor_ms = ledger.fact(self.db.tx, f"anchor_ms:{self.clock.boot_id()}")
         return Timekeeper(
             max(BUILD_S, floor_s if isinstance(floor_s, int) else 0),
             offset_ms if isinstance(offset_ms, int) else None,
+            anchor_ms if isinstance(anchor_ms, int) else None,
         )
 
     # ---- time

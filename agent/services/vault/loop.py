@@ -17,6 +17,7 @@ from agent.core.errors import RefusedError, TroubleError
 from agent.services.vault.database import translated
 
 MAX_POSTED: Final = 4_096
+PUT_S: Final = 30.0
 AGAIN_S: Final = 10.0  # after this a timer that met trouble is tried again
 _LONGEST_WAIT_S: Final = 1.0  # boot time runs on while the machine sleeps; a look each second keeps timers true
 _NS: Final = 1_000_000_000
@@ -59,6 +60,17 @@ class Loop:
         """
         try:
             self._queue.put_nowait(action)
+        except queue.Full as exc:
+            raise TroubleError("busy", "the vault has too much to do; try again") from exc
+
+    def put(self, action: Callable[[], None]) -> None:
+        """Run `action` soon, and wait for room if need be; for what must not be lost. Not from the loop's thread.
+
+        Raises:
+            TroubleError: busy, when the vault hangs.
+        """
+        try:
+            self._queue.put(action, timeout=PUT_S)
         except queue.Full as exc:
             raise TroubleError("busy", "the vault has too much to do; try again") from exc
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.core.errors import RefusedError, TroubleError
+from agent.core.errors import TroubleError
 from agent.services.unix_server import Server
 from agent.services.vault.loop import Loop
 from agent.services.vault.verbs import Table, run
@@ -62,6 +62,6 @@ def listen(peer: Peer, run_dir: Path, loop: Loop) -> Server:
 
 
 def _post(loop: Loop, action: Callable[[], None]) -> None:
-    """Post what must not be lost; a full loop is a vault that hangs, and then the peer tries again anyway."""
-    with contextlib.suppress(TroubleError, RefusedError):
-        loop.post(action)
+    """Post what must not be lost; a loop that stays full is a vault that hangs, and is started again."""
+    with contextlib.suppress(TroubleError):
+        loop.put(action)

@@ -26,6 +26,7 @@ from agent.services.vault.house import House
 from agent.services.vault.store_desk import StoreDesk
 
 WAIT_S: Final = 72 * 3_600  # section 12
+NO_TIME: Final = 0  # `state_ms` of what was entered while UTC was not trusted
 LOOK_S: Final = 5.0
 MAX_PARSED: Final = 64
 _OVER: Final = frozenset(
@@ -115,7 +116,10 @@ class RequestsDesk:
             if reading.utc_s >= row.exp_s:
                 self.change(row, Event.EXPIRED)
         for row in ledger.requests_in(self._tx, [State.UPLOADING, State.HANDED_OVER]):
-            if reading.utc_ms - row.state_ms >= WAIT_S * 1_000:
+            if row.state_ms == NO_TIME:
+                with self._house.db.transaction() as tx:
+                    ledger.stamp(tx, row.id, reading.utc_ms)
+            elif reading.utc_ms - row.state_ms >= WAIT_S * 1_000:
                 self.change(row, Event.WAITED_OUT)
 
     # ---- changes of state
@@ -123,7 +127,10 @@ class RequestsDesk:
     def move(self, tx: sqlite3.Connection, row: RequestRow, event: Event, consent: Id | None = None) -> State:
         """Write the state that the table gives, with its log entry; inside the caller's transaction."""
         state = next_state(row.state, event)
-        ledger.set_state(tx, row.id, state, self._house.now().utc_ms, consent=consent)
+        reading = self._house.now()
+        # The 72 hours run by trusted UTC: without it they begin when it arrives.
+        is_timed = reading.trusted or state not in {State.UPLOADING, State.HANDED_OVER}
+        ledger.set_state(tx, row.id, state, reading.utc_ms if is_timed else NO_TIME, consent=consent)
         if state in _OVER:  # no approval stands any more
             sqlite_eviction.unpin(tx, row.id)
         if row.pending_ms is not None or state is State.PENDING:  # what never reached the owner leaves no diary

@@ -94,6 +94,7 @@ class Vault:
     def _wire(self) -> None:
         self.store.on_choosing(lambda: self.house.nonces.pinned(self.house.now().boot_ns))
         self.directory.on_change(self._directory_changed, self.requests.live_agencies)
+        self.directory.on_verified(self.time.directory_verified)
         self.uplink.on_arrival(self._uplink_arrived)
         self.phones.on_change(self._settings_changed, self.time.confirmed)
         self.requests.on_effects(self.uploads.begin, self.uploads.withdraw)
@@ -108,9 +109,6 @@ class Vault:
         self.uplink.subscribe_again()
 
     def _directory_changed(self) -> None:
-        view = self.directory.view
-        if view is not None:
-            self.time.directory_changed(view)
         self.requests.recheck_all()
         self.uplink.subscribe_again()
         self.house.publish("status", {})

@@ -9,7 +9,6 @@ from agent.consent.timekeeping import Arrived, Jumped, Trust
 from agent.services.vault.house import House
 
 LOOK_S = 2.0
-HOUR_S = 3_600.0
 
 
 class TimeDesk:
@@ -32,7 +31,6 @@ class TimeDesk:
         self._house.look_at_clock()
         self._show()
         self._house.loop.every(LOOK_S, self._house.look_at_clock)
-        self._house.loop.every(HOUR_S, self.keep_floor)
 
     def _show(self) -> None:
         trust = self._house.keeper.trust
@@ -61,10 +59,12 @@ class TimeDesk:
             number = self._house.log(tx, "clock", {"boot": boot, "offset_ms": known, "state": state})
             if offset_ms is not None:
                 sqlite_store.put_mapping(tx, boot, offset_ms, number)
-                tx.execute("DELETE FROM facts WHERE name LIKE 'offset_ms:%'")
+                tx.execute("DELETE FROM facts WHERE name LIKE 'offset_ms:%' OR name LIKE 'anchor_ms:%'")
                 ledger.set_fact(tx, fact, offset_ms)
+                anchor_ms = self._house.keeper.anchor_ms
+                ledger.set_fact(tx, f"anchor_ms:{boot}", offset_ms if anchor_ms is None else anchor_ms)
 
-    def directory_changed(self, view: DirectoryView) -> None:
+    def directory_verified(self, view: DirectoryView) -> None:
         """Let a verified directory end a suspicion, and raise the floor."""
         utc_ms = self._house.now().utc_ms
         if self._house.keeper.bracket(utc_ms, issued_s=view.platform.issued_s, expires_s=view.timestamp_expires_s):
@@ -83,13 +83,15 @@ class TimeDesk:
         self._on_doubt()
         self._on_arrival()
 
-    def keep_floor(self, view: DirectoryView | None = None) -> None:
-        """Raise the floor as far as it may, durably."""
+    def keep_floor(self, view: DirectoryView | None) -> None:
+        """Raise the floor, durably: to what is signed always, to now only while that is trusted."""
         reading = self._house.now()
-        if not reading.trusted or view is None:
+        if view is None:
             return
         rose = self._house.keeper.raise_floor(
-            issued_s=view.platform.issued_s, last_trusted_s=reading.utc_s, expires_s=view.timestamp_expires_s
+            issued_s=view.platform.issued_s,
+            last_trusted_s=reading.utc_s if reading.trusted else 0,
+            expires_s=view.timestamp_expires_s,
         )
         if rose:
             with self._house.db.transaction() as tx:

@@ -135,4 +135,4 @@ class UplinkDesk:
         if self._link is None:
             raise TroubleError("link", "uplink is not running")
         loop = self._house.loop
-        self._link.call_async(verb, args, lambda reply: loop.post(lambda: on_reply(reply)), blob=blob, fds=fds)
+        self._link.call_async(verb, args, lambda reply: loop.put(lambda: on_reply(reply)), blob=blob, fds=fds)

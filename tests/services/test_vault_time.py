@@ -1,0 +1,114 @@
+"""The clock inside the vault: steps that add up, directories that end a suspicion, 72 hours by trusted time."""
+
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any
+
+from agent.core.errors import DoorbellError, TroubleError
+from tests.fakes.vault_rig import Rig
+
+
+def test_a_clock_that_goes_ahead_in_steps_deletes_nothing(rig: Rig) -> None:
+    segment = rig.record()
+    rig.platform.is_reachable = False
+    for step in range(40):
+        rig.clock.jump_s(23 * 3_600)
+        rig.pass_s(3, step_s=3)
+        rig.vault.store.sweep()
+        if step % 10 == 0:
+            rig.restart()
+    assert (rig.config.device.state_dir / "segments" / f"{segment}.seg").exists()
+    assert rig.vault.answers.status()["clock"] == "suspect"
+
+
+def test_a_directory_that_did_not_change_ends_a_suspicion_too(rig: Rig) -> None:
+    rig.platform.life_s = 30 * 86_400
+    rig.vault.directory.refresh(lambda _: None)
+    rig.settle()
+    expires_s = rig.vault.directory.view.timestamp_expires_s  # type: ignore[union-attr]  # just fetched
+    rig.clock.jump_s(2 * 86_400)
+    rig.pass_s(3, step_s=3)
+    assert rig.vault.answers.status()["clock"] == "suspect"
+    rig.platform.now_s = expires_s - rig.platform.life_s  # the same timestamp as before
+    rig.vault.directory.refresh(lambda _: None)
+    rig.settle()
+    assert rig.vault.answers.status()["clock"] == "synced"
+
+
+def test_what_is_signed_raises_the_floor_of_an_unknown_clock(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.clock.is_synchronised = False
+    rig.clock.reboot()
+    rig.platform.now_s += 900 * 86_400
+    rig.restart()
+    assert rig.vault.house.keeper.floor_s == rig.platform.now_s - 3_600
+    rig.close()
+
+
+def test_a_submission_handed_over_without_the_time_waits_72_hours_from_when_it_is_known(rig: Rig) -> None:
+    rig.record()
+    request_id = rig.ask()
+    rig.share(request_id)
+    rig.uplink.holds_back = True
+    rig.pass_s(61)
+    assert rig.state(request_id) == "UPLOADING"
+    rig._receipt = lambda *_: b"no receipt"  # type: ignore[method-assign]  # the rig's own
+    rig.uplink.holds_back = False
+    rig.clock.is_synchronised = False
+    rig.clock.reboot()
+    rig.clock.jump_s(-80 * 3_600)  # a clock that only remembers when it was last on
+    rig.restart()
+    rig.pass_s(30)
+    assert rig.state(request_id) == "HANDED_OVER"
+    rig.clock.jump_s(80 * 3_600)
+    rig.clock.is_synchronised = True
+    rig.pass_s(71 * 3_600, step_s=600)
+    assert rig.state(request_id) == "HANDED_OVER"
+    rig.pass_s(2 * 3_600, step_s=600)
+    assert rig.state(request_id) == "UNCONFIRMED"
+
+
+class KeepingExecutor(Executor):
+    """Keeps what was raised in the future, as the directory's own thread does."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except ValueError as exc:
+            future.set_exception(exc)
+        return future
+
+
+def test_a_directory_that_cannot_be_read_at_all_still_ends_every_wait(rig: Rig) -> None:
+    def broken(_fetch: object) -> None:
+        raise ValueError("no verifier should")
+
+    desk = rig.vault.directory
+    desk._pool = KeepingExecutor()
+    rig.platform.refresh = broken  # type: ignore[method-assign,assignment]  # the fake's own
+    said: list[DoorbellError | None] = []
+    for _ in range(100):
+        desk.refresh(said.append)
+        rig.settle()
+    assert len(said) == 100
+    assert all(isinstance(one, TroubleError) for one in said)
+    assert desk._waiting == 0
+
+
+def test_every_version_that_a_fetch_did_not_reach_rests_for_an_hour(rig: Rig) -> None:
+    fetched: list[object] = []
+    refresh = rig.platform.refresh
+
+    def counted(fetch: object) -> Any:
+        fetched.append(fetch)
+        return refresh(fetch)
+
+    rig.platform.refresh = counted  # type: ignore[method-assign,assignment]  # the fake's own
+    for _ in range(5):
+        now_s = rig.clock.utc_ms() // 1_000
+        for version in (50, 51):
+            _, raw = rig.platform.request(from_s=now_s - 600, to_s=now_s, iat_s=now_s, dirv=version)
+            rig.vault.arrivals.message("req", raw)
+        rig.pass_s(60)
+    assert len(fetched) == 1
