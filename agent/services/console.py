@@ -19,6 +19,7 @@ from agent.core.checkpoint import parse_checkpoint
 from agent.core.encoding import unb64
 from agent.core.errors import RefusedError, TroubleError
 from agent.core.merkle import verify_consistency
+from agent.services.fault_words import FAULTS
 from agent.services.wire import Args, Link, Message
 
 LOG_PAGE: Final = 256
@@ -31,21 +32,6 @@ _REASONS: Final[Mapping[str, str]] = {
     "C_CLOCK": "the clock is not right yet: wait until the doorbell is online",
     "C_RATE": "the day's approvals are used up: try again tomorrow",
     "C_LOCKED": "the console can't open these clips: they were recorded before the last start; use a paired phone",
-}
-#: What a fault means and what to do; the whole list is docs/ref/faults.md.
-_FAULTS: Final[Mapping[str, str]] = {
-    "no-recipient": "nothing is recorded: pair a phone with `doorbell pair`",
-    "one-recipient": "only one key can open your clips: pair a second phone or keep the recovery key safe",
-    "recorder-down": "the recorder is not running",
-    "uplink-down": "the uplink is not running: no requests arrive",
-    "broker-down": "the platform's broker can't be reached: no requests arrive",
-    "broker-refused": "the platform's broker refused this doorbell: check user name, password or certificate",
-    "storage-full": "the card is full: make room or lower [clips] max_bytes",
-    "storage-failed": "the card can't be written: replace it",
-    "clock-unsynced": "the time is not known yet: requests wait until it is",
-    "clock-suspect": "the time jumped by more than a day: confirm it on your phone",
-    "segments-quarantined": "files that nothing explains were moved to quarantine/",
-    "upload-waits": "an upload has to wait: it is tried again by itself",
 }
 
 
@@ -134,7 +120,7 @@ def status(config: Config, args: argparse.Namespace) -> int:
     storage = body["storage"]
     print(f"Storage     {storage['bytes'] / 1e6:.1f} of {storage['limit'] / 1e6:.0f} MB")
     for fault in body["faults"]:
-        print(f"Fault       {fault}: {_FAULTS.get(fault, 'see docs/ref/faults.md')}")
+        print(f"Fault       {fault}: {FAULTS.get(fault, 'see docs/ref/faults.md')}")
     return 0
 
 

@@ -90,14 +90,23 @@ def _certified(
     return False
 
 
-def _listening(config: Config, stop: threading.Event) -> socket.socket | None:
-    """A socket of our own, tried again while the port is taken; None when told to stop meanwhile."""
-    trouble = _Trouble(stop)
+def _listening(config: Config, vault: WireVault, stop: threading.Event) -> socket.socket | None:
+    """A socket of our own, tried again while the port is taken; None when told to stop meanwhile.
+
+    The vault is told at each try, for it may be another one by then; a page that goes takes its fault along.
+    """
+    trouble, failed = _Trouble(stop), False
     while not stop.is_set():
         try:
-            return listen(config.page.host, config.page.port)
+            sock = listen(config.page.host, config.page.port)
         except TroubleError as exc:
+            failed = True
+            vault.tell_faults([exc.code])
             trouble.wait(exc)
+        else:
+            if failed:
+                vault.tell_faults([])
+            return sock
     return None
 
 
@@ -134,7 +143,7 @@ def main(config: Config) -> int:
         if not _certified(identity, vault, clock, names, stop):
             return 0
         given = _systemd_socket()
-        sock = given or _listening(config, stop)
+        sock = given or _listening(config, vault, stop)
         if sock is None:
             return 0
         hosts = allowed_hosts(config.page.names, config.page.host, sock.getsockname()[1])

@@ -7,6 +7,7 @@ vault's subscription went with it.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -15,7 +16,7 @@ from agent.page.port import EVENT_NAMES, Body, Event, EventName
 from agent.services.wire import Link, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from agent.core.clock import Clock
@@ -80,6 +81,11 @@ class WireVault:
         if not isinstance(body, dict | list):
             raise TroubleError("link", f"the vault's answer to {verb} has no body")
         return cast("Body", body)
+
+    def tell_faults(self, codes: Sequence[str]) -> None:
+        """Tell the vault what keeps this page from serving; while the vault is away nobody hears it."""
+        with contextlib.suppress(TroubleError):
+            self._connected().tell("fault", {"codes": list(codes)})
 
     # -- the verbs ----------------------------------------------------------------------------------------
 

@@ -56,6 +56,9 @@ class VaultSocket:
                 return body(self.vault.pair(args))
             case "challenge":
                 return body(self.vault.challenge(args["phone"]))
+            case "fault":
+                self.vault.page_faults.append(args["codes"])
+                return Message()
             case "session":
                 return Message({"session": self.vault.session(args["phone"], args["sig"])})
         session = str(args.pop("session"))

@@ -103,7 +103,7 @@ class PageVault(VaultState):
         self._whose(session, "status")
         return {
             "recording": self.is_recording,
-            "clock": "synced",
+            "clock": self.clock,
             "broker": "up",
             "directory": {"version": 7, "fresh": True},
             "storage": {"bytes": sum(len(s.file) for s in self.shelf), "limit": 8_000_000_000},
@@ -112,6 +112,7 @@ class PageVault(VaultState):
             "time_zone": "America/Los_Angeles",
             "button": self.needs_button,
             "faults": self.faults,
+            "withheld": self.withheld,
         }
 
     def requests(self, session: str) -> Body:

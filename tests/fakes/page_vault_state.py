@@ -111,6 +111,9 @@ class VaultState:
         self.kept: set[str] = set()
         self.settings: dict[str, Any] = {"requests_enabled": True, "muted_agencies": [], "alerts": True}
         self.faults: list[str] = []
+        self.clock = "synced"
+        self.withheld = 0
+        self.page_faults: list[list[str]] = []  # what the page said of itself, in order
         self.is_recording = True
         self.needs_button = False
         self.is_down = False

@@ -519,7 +519,7 @@ def test_a_log_with_other_entries_is_noticed(served: Served, owner: OwnerBrowser
 
 def test_home_says_plainly_what_is_wrong(served: Served, owner: OwnerBrowser) -> None:
     expect(owner.page.locator("main")).to_contain_text("Your doorbell is recording")
-    served.vault.is_recording, served.vault.faults = False, ["camera"]
+    served.vault.is_recording, served.vault.faults = False, ["camera-missing"]
     served.vault.tell(Event("status", {}))
     expect(owner.page.locator("main")).to_contain_text("Your doorbell is not recording")
     expect(owner.page.locator("main")).to_contain_text("The camera does not answer")

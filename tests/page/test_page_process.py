@@ -210,9 +210,29 @@ def test_a_taken_port_is_one_plain_line_and_tried_again(page: Process, vault_soc
         page.eventually(lambda: "free it or set [page]" in page.log.read_text())
         time.sleep(1.5)
         assert page.log.read_text().count("can't listen on") == 1
+        assert page.vault.page_faults[0] == ["page-port"]
     page.wait_until_it_answers()
     assert "Traceback" not in page.log.read_text()
+    assert page.vault.page_faults[-1] == []
     assert vault_socket.links
+
+
+def test_a_page_that_can_listen_says_nothing_of_faults(page: Process, vault_socket: VaultSocket) -> None:
+    page.start()
+    page.wait_until_it_answers()
+    assert vault_socket.vault.page_faults == []
+
+
+def test_a_vault_that_comes_later_is_told_of_the_taken_port_too(page: Process, tmp_path: Path) -> None:
+    path = tmp_path / "run" / "page.sock"
+    first = VaultSocket(path, page.vault)
+    with socket.create_server(("127.0.0.1", page.port)):
+        page.start()
+        page.eventually(lambda: page.vault.page_faults == [["page-port"]])
+        first.close()
+        page.vault.page_faults.clear()
+        with contextlib.closing(VaultSocket(path, page.vault)):
+            page.eventually(lambda: ["page-port"] in page.vault.page_faults)
 
 
 @pytest.mark.slow

@@ -1,4 +1,6 @@
-// Everything that is said to the owner in plain words: states, faults, refusals, times, amounts.
+// Everything that is said to the owner in plain words: states, refusals, times, amounts. Faults are in faults.js.
+
+import { isText } from "./text_rules.js";
 
 let zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
@@ -58,6 +60,32 @@ export function duration(ms) {
   return plural(hours, "hour");
 }
 
+/** "3 h 20 min", "45 min", "12 hours"; a second more counts as a whole minute, so that nothing looks smaller than it is. */
+export function hoursAndMinutes(seconds) {
+  const minutes = Math.max(1, Math.ceil(seconds / 60));
+  if (minutes < 60) return `${minutes} min`;
+  const [h, min] = [Math.floor(minutes / 60), minutes % 60];
+  return min ? `${h} h ${min} min` : plural(h, "hour");
+}
+
+let days = { zone: null, format: null };
+
+/** One formatter for a zone: making it costs far more than using it. */
+function dayFormat() {
+  if (days.zone !== zone) days = { zone, format: new Intl.DateTimeFormat("en-GB", { timeZone: zone, ...DAY }) };
+  return days.format;
+}
+
+/** The number of the day on which second `s` falls where the doorbell stands; the next day has the next number. */
+export function dayNumber(s) {
+  const parts = dayFormat().formatToParts(s * 1000);
+  const [year, month, date] = ["year", "month", "day"].map((type) => Number(parts.find((part) => part.type === type).value));
+  return Date.UTC(year, month - 1, date) / 86_400_000;
+}
+
+/** An agency's name as the list says it, where it is text that may be shown. */
+export const shownName = (row) => (isText(row.agency_name, 80) ? row.agency_name : "An agency with an unreadable name");
+
 /** "1.2 GB". */
 export function amount(bytes) {
   const units = ["bytes", "kB", "MB", "GB", "TB"];
@@ -92,36 +120,6 @@ export const stateWords = (state) => STATES[state] ?? [String(state), "plain"];
 
 const TRIGGERS = { motion: "Something moved", press: "Someone rang", manual: "Recorded by hand" };
 export const triggerWords = (trigger) => TRIGGERS[trigger] ?? "Recorded";
-
-// Codes of `faults` in the status: the longest beginning that fits counts.
-const FAULTS = {
-  "no-recipient": ["Nothing is recorded", "No phone and no recovery key is set up. Pair a phone."],
-  "one-recipient": ["Only one key opens your videos", "If it is lost, so are the videos. Pair a second phone, or set the doorbell up with a recovery key."],
-  camera: ["The camera does not answer", "Check its cable and power. Recording starts again by itself."],
-  "camera-frozen": ["The camera's picture stands still", "It is being started again."],
-  "camera-changed": ["The camera sends another kind of picture", "It is being started again."],
-  "camera-unreadable": ["The camera's picture can't be read", "Check which camera is set up."],
-  storage: ["The memory card has a problem", "Videos may not be kept. Replace the card soon."],
-  "storage-full": ["The memory card is full", "Old videos are removed to make room. If this stays, something else fills the card."],
-  "storage-pinned": ["No room for new videos", "What you kept or are sending takes all the room. Delete videos that you no longer need."],
-  "segments-quarantined": ["Some stored files were not in order", "They were set aside and are not shown. After a power cut that can happen once; if it goes on, replace the card."],
-  "recorder-down": ["The recording part has stopped", "It is being started again."],
-  "uplink-down": ["The part with the internet connection has stopped", "It is being started again."],
-  broker: ["No connection for requests", "New requests can't arrive. Check the home's internet connection."],
-  "broker-refused": ["The platform refuses this doorbell", "Requests can't arrive. Ask whoever set it up to check its account."],
-  directory: ["The list of agencies is out of date", "Check the home's internet connection. Until it is renewed nothing can be shared."],
-  clock: ["The doorbell does not know the time", "Requests wait until it does. Check the home's internet connection."],
-  "upload-waits": ["Sending is interrupted", "The agency's server can't be reached. The doorbell tries again by itself."],
-  page: ["This page has a problem", "Look at the doorbell's own messages."],
-};
-
-/** `[title, what to do]` for a fault code. */
-export function faultWords(code) {
-  const plain = String(code).toLowerCase().replaceAll("_", "-");
-  const fitting = Object.keys(FAULTS).filter((name) => plain === name || plain.startsWith(`${name}-`));
-  const best = fitting.sort((a, b) => b.length - a.length)[0];
-  return FAULTS[best] ?? ["The doorbell has a problem", `It calls it "${plain.slice(0, 40)}". Run doorbell status at the doorbell for more.`];
-}
 
 const REFUSALS = {
   OFFLINE: "The doorbell can't be reached. Are you on your home network?",

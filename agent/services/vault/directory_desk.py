@@ -19,6 +19,10 @@ from agent.services.vault.house import House
 DEADLINE_S: Final = 60.0  # section 7: how long a request waits for its agency's file
 FRESH_S: Final = 3_600  # section 4: older is refreshed before a share and before an upload
 DAILY_S: Final = (20 * 3_600.0, 28 * 3_600.0)
+#: What the owner is told by name; whatever else is wrong with the directory is just "directory".
+FAULTS: Final = frozenset(
+    {"directory-late", "directory-missing", "directory-refused", "directory-expired", "directory-disk"}
+)
 RETRY_S: Final = (30.0, 300.0)  # after a refresh that failed
 HOURLY_NS: Final = 3_600 * 10**9
 MAX_WAITING: Final = 64  # section 7
@@ -271,9 +275,9 @@ class DirectoryDesk:
             if view is not None:
                 self._on_verified(view)
             return
-        code = error.code if isinstance(error, RefusedError | TroubleError) else "directory"
+        code = error.code if isinstance(error, RefusedError | TroubleError) else ""
         if code != "link":  # uplink is not there: that is its own fault to show, and it says when it is back
-            self._house.set_faults("directory", [code])
+            self._house.set_faults("directory", [code if code in FAULTS else "directory"])
             if not self._retrying:
                 self._retrying = True
                 self._house.loop.after(uniform_s(*RETRY_S), self._retry)

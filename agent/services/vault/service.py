@@ -244,6 +244,8 @@ class _Pages:
 
     def detached(self, link: Link) -> None:
         self._links = [one for one in self._links if one is not link]
+        if not self._links:
+            self._house.set_faults("page", [])  # whose fault it was is gone
 
     def _tell(self, name: str, data: Mapping[str, Json], phone: Kid | None) -> None:
         for link in list(self._links):

@@ -36,6 +36,8 @@ MAX_PAGE: Final = 512  # section 10
 MAX_CLIPS: Final = 100  # section 10
 DEFAULT_CLIPS: Final = 20  # section 10
 FAR_MS: Final = 10**16 - 1
+MAX_FAULTS: Final = 16
+PAGE_FAULTS: Final = frozenset({"page-port"})  # what a page that can't serve may say of itself
 _LATER: Final = None
 
 
@@ -188,7 +190,7 @@ class ConsoleVerbs:
 
 
 class PageVerbs:
-    """What the owner's page may ask. All but the first four carry the session of a phone."""
+    """What the owner's page may ask. All but the first five carry the session of a phone."""
 
     def __init__(
         self,
@@ -229,6 +231,7 @@ class PageVerbs:
         }
         return {
             "certificate": self._certificate,
+            "fault": self._fault,
             "pair": lambda request: body(self._phones.pair(request.message.args)),
             "challenge": lambda request: body(self._phones.challenge(request.message.args.get("phone"))),
             "session": self._session,
@@ -245,6 +248,10 @@ class PageVerbs:
         chain, spki = certify_page(request.message.blob or b"", keys.ca, keys.device_kid, names, utc_ms)
         self._phones.page_certified(spki)
         return Message({"chain": chain})
+
+    def _fault(self, request: Request) -> Message:
+        self._house.set_faults("page", read_faults(request.message.args))
+        return Message()
 
     def _session(self, request: Request) -> Message:
         args = request.message.args
@@ -348,3 +355,18 @@ def read_kid(args: Mapping[str, Json], name: str) -> Kid:
     if not is_kid(value):
         raise RefusedError("E_SCHEMA", f"{name}: 16 lower-case hex digits")
     return value
+
+
+def read_faults(args: Mapping[str, Json]) -> frozenset[str]:
+    """Read what the page says is wrong with it, from the closed set.
+
+    Raises:
+        RefusedError: E_SCHEMA.
+    """
+    codes = args.get("codes")
+    if not isinstance(codes, list) or len(codes) > MAX_FAULTS:
+        raise RefusedError("E_SCHEMA", "codes: a list of faults")
+    said = frozenset(one for one in codes if isinstance(one, str))
+    if len(said) != len(codes) or not said <= PAGE_FAULTS:
+        raise RefusedError("E_SCHEMA", "codes: each a fault that a page can have, named once")
+    return said

@@ -9,6 +9,7 @@ import { remember } from "../store.js";
 import { isText } from "../text_rules.js";
 import { amount, duration, explain, plural, span } from "../words.js";
 import { isWaiting } from "./home.js";
+import { seriesAfterYes } from "./series.js";
 
 const CONTACT = [
   ["name", "Your name", "name"],
@@ -48,10 +49,11 @@ function contactForm() {
 }
 
 /** What a yes means, said in full. */
-function statement(rows, answer, contact, button) {
+function statement(rows, answer, contact, button, series) {
   const [start, end] = [Math.min(...rows.map((row) => row.start_ms)), Math.max(...rows.map((row) => row.end_ms))];
   const size = rows.reduce((sum, row) => sum + row.bytes, 0);
   const fields = CONTACT.filter(([name]) => contact[name]).map(([, label]) => label.toLowerCase());
+  const before = seriesAfterYes(series);
   return h(
     "div",
     {},
@@ -63,6 +65,7 @@ function statement(rows, answer, contact, button) {
       h("li", {}, "Goes to ", h("strong", {}, answer.agency.name), " and no one else. Only they can open it."),
       h("li", {}, `What leaves: these ${plural(rows.length, "part")} (${amount(size)}) with their exact times, and a signed note that you agreed.`),
       h("li", {}, fields.length ? `For contact: ${fields.join(", ")}, as you filled in.` : "No name, phone number or address of yours."),
+      before ? h("li", {}, before) : null,
       h("li", {}, "Nothing else: no other video, no sound, no live view."),
       h("li", {}, button ? "Next, press the button inside your home. Then you have a moment to stop it." : "Before it is sent you have a moment to stop it."),
       h("li", {}, "Once it has arrived you can't take it back. They may keep it and use it as evidence."),
@@ -109,11 +112,11 @@ async function sayNo(parts) {
 }
 
 async function sayYes(parts, rows, contact) {
-  const { context, checked, answer, memory, prev } = parts;
+  const { context, checked, answer, memory, prev, series } = parts;
   const { me, status } = context;
   const sent = await ask({
     title: `Share with ${answer.agency.name}?`,
-    body: statement(rows, answer, contact, status.button),
+    body: statement(rows, answer, contact, status.button, series),
     yes: "Yes, share this",
     explain,
     run: (words) => withNonce(parts, async (nonce) => {

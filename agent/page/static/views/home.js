@@ -1,16 +1,20 @@
-// Home: is it recording, does anything wait, is anything wrong. In that order.
+// Home: does anything wait, is it recording, is anything wrong. In that order; not recording comes before all.
 
 import { get } from "../api.js";
 import { card, h, icon, notice } from "../dom.js";
+import { faultWords } from "../faults.js";
 import { peekLog } from "../log_check.js";
-import { amount, faultWords, incident, moment, plural, span, stateWords } from "../words.js";
+import { amount, incident, moment, plural, shownName, span, stateWords } from "../words.js";
 import { waitingCard } from "./pair.js";
+import { seriesLine } from "./series.js";
 
+const MOST_OPEN = 3; // cards of requests; the rest is one line, so that what is wrong is not pushed out of sight
 const OPEN = new Set(["PENDING", "CONFIRMING", "GRACE", "UPLOADING", "HANDED_OVER"]);
 
-/** One request as a card that leads to it. */
-export function requestLink(row) {
+/** One of the `rows` of requests as a card that leads to it. */
+export function requestLink(row, rows) {
   const [words, kind] = stateWords(row.state);
+  const series = seriesLine(rows, row);
   return h(
     "a",
     { class: "card request-link", href: `#/request/${row.id}` },
@@ -18,24 +22,29 @@ export function requestLink(row) {
       "div",
       {},
       h("p", { class: `state ${kind}` }, words),
-      h("h2", {}, row.agency_name),
+      h("h2", {}, shownName(row)),
       h("p", {}, `${incident(row.incident)} · case ${row.case}`),
       h("p", { class: "small" }, span(row.from * 1000, row.to * 1000)),
+      series ? h("p", { class: "small series" }, series) : null,
     ),
     icon("next"),
   );
 }
 
+const moreLink = (count) =>
+  h("a", { class: "card request-link", href: "#/requests" }, h("h2", {}, plural(count, "more open request")), icon("next"));
+
 function recordingCard(status) {
   if (!status.recording) {
-    return notice("bad", "Your doorbell is not recording", h("p", {}, "See below what is wrong. It tries again by itself."));
+    return notice("bad", "Your doorbell is not recording", h("p", {}, "What is wrong stands further down. It tries again by itself."));
   }
   return notice("good", "Your doorbell is recording", h("p", {}, "It keeps a video when something moves or someone rings. Only your phones can open it."));
 }
 
 function clockNotice(status) {
   if (status.clock === "suspect") {
-    return notice("warn", "The doorbell's clock jumped", h("p", {}, "Nothing is shared or removed until it is sure again."), h("p", {}, h("a", { href: "#/settings" }, "Check the time in Settings")));
+    const [title] = faultWords("clock-suspect");
+    return notice("warn", title, h("p", {}, "Nothing is shared or removed until it is sure again."), h("p", {}, h("a", { href: "#/settings" }, "Check the time in Settings")));
   }
   return null;
 }
@@ -56,9 +65,11 @@ function quietFacts(status) {
 }
 
 /** What was held back because too much came at once; shown as a number only (protocol section 7). */
-function withheldLine(status) {
+export function withheldLine(status) {
   if (!(status.withheld > 0)) return null;
-  return h("p", { class: "row" }, icon("warn"), h("span", {}, `${plural(status.withheld, "request")} not shown, because too many came at once.`));
+  const were = status.withheld === 1 ? "request was" : "requests were";
+  const text = `${status.withheld} ${were} held back since the doorbell started, because too many came at once. Nothing was sent, and nobody was told.`;
+  return h("p", { class: "row withheld" }, icon("warn"), h("span", {}, text));
 }
 
 async function logWarning(me) {
@@ -81,7 +92,8 @@ export async function homeView(context) {
     await isWaiting(context),
     await logWarning(me),
   ];
-  const open = requests.filter((row) => OPEN.has(row.state));
+  const isWaitingForMe = (row) => row.state === "PENDING";
+  const open = requests.filter((row) => OPEN.has(row.state)).toSorted((a, b) => isWaitingForMe(b) - isWaitingForMe(a));
   // A clock that jumped has a notice of its own, with something to do.
   const faults = status.faults.filter((code) => code !== "clock-suspect").map((code) => {
     const [title, todo] = faultWords(code);
@@ -95,9 +107,11 @@ export async function homeView(context) {
     nodes: [
       waiting ? await waitingCard(me) : null,
       log,
-      open.map(requestLink),
+      status.recording ? null : recordingCard(status),
+      open.slice(0, MOST_OPEN).map((row) => requestLink(row, requests)),
+      open.length > MOST_OPEN ? moreLink(open.length - MOST_OPEN) : null,
       open.length === 0 && status.requests_enabled ? h("p", { class: "calm" }, "Nothing waits for you.") : null,
-      recordingCard(status),
+      status.recording ? recordingCard(status) : null,
       clockNotice(status),
       faults,
       alertLine,

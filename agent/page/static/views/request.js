@@ -6,9 +6,11 @@ import { areaDrawing, areaSentence } from "../area_view.js";
 import { card, h, icon, notice } from "../dom.js";
 import { demand } from "../refused.js";
 import { checkRequest, demandShowable } from "../request_checks.js";
+import { seriesOf } from "../series.js";
 import { recall, remember } from "../store.js";
-import { distrust, incident, moment, span, stateWords, utcSpan, zoneName } from "../words.js";
+import { dayNumber, distrust, incident, moment, span, stateWords, utcSpan, zoneName } from "../words.js";
 import { deciding } from "./decide.js";
+import { seriesNotice } from "./series.js";
 import { standing } from "./standing.js";
 
 const OVER = new Set(["DELIVERED", "UNCONFIRMED", "WITHDRAWN", "FAILED", "CANCELLED", "EXPIRED"]);
@@ -70,6 +72,12 @@ function asker(answer, memory) {
   );
 }
 
+/** The verified request among all that came in 30 days; its state is the doorbell's word. */
+async function among(payload, state) {
+  const { id, agency, case: caseName, from, to } = payload;
+  return seriesOf(await get("/api/requests"), { id, agency, case: caseName, from, to, state }, dayNumber);
+}
+
 /** A request that is over and can no longer be checked, because the agencies' list has moved on. */
 async function overUnchecked(context, id, answer) {
   const part = await standing({ context, checked: { payload: { id } }, answer });
@@ -109,8 +117,10 @@ export async function requestView(context, id) {
   const memory = await keyMemory(answer.agency);
   const [words, kind] = stateWords(answer.state);
   const prev = await ownDecline(context.me, id, answer);
-  const part = answer.state === "PENDING" || prev !== null
-    ? await deciding({ context, checked, answer, memory, prev })
+  const series = await among(checked.payload, answer.state);
+  const mayAnswer = answer.state === "PENDING" || prev !== null;
+  const part = mayAnswer
+    ? await deciding({ context, checked, answer, memory, prev, series })
     : await standing({ context, checked, answer });
   return {
     title: "Request",
@@ -119,6 +129,7 @@ export async function requestView(context, id) {
       answer.state === "DECLINED" ? h("p", { class: `state ${kind}` }, words) : null,
       part.first,
       asker(answer, memory),
+      seriesNotice(series, answer.agency, checked.payload.case, mayAnswer),
       card(null, facts(checked, answer, context.status.camera)),
       part.nodes,
     ],
