@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.fakes.page_world import now_ms
+from tests.fakes.page_world import Agency, now_ms, request_payload
 from tests.page.owner_browser import OwnerBrowser
 
 if TYPE_CHECKING:
@@ -131,6 +131,73 @@ def test_a_small_old_phone_and_large_letters_still_fit(served: Served, new_phone
         owner.open(f"request/{request}" if screen == "request" else screen)
         page.evaluate("document.documentElement.style.fontSize = '22px'")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), screen
+
+
+LONG = "Niederrheinisch-Westfälische Verkehrsordnungswidrigkeitenbehördenverwaltung Nord"
+SPILLS = """() => [...document.querySelectorAll("body *")].filter((node) => {
+  const { left, right, width } = node.getBoundingClientRect();
+  return width > 0 && !node.closest(".unseen, .skip, #said") && (left < -0.5 || right > innerWidth + 0.5);
+}).map((node) => `${node.tagName} ${node.textContent.trim().slice(0, 60)}`)"""
+
+
+@pytest.mark.parametrize("size", [(390, 844), (360, 640)])
+def test_long_foreign_words_break_and_push_nothing_off_the_screen(
+    served: Served, new_phone: Callable[[], Page], size: tuple[int, int]
+) -> None:
+    page = new_phone()
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    owner = OwnerBrowser(page)
+    owner.pair(served.pair_link(), "Küchenbetriebstelefonanlagenapparat")
+    served.vault.agency = Agency(name=LONG[:80])
+    served.vault.record(now_ms() - 600_000)
+    served.vault.faults, served.vault.withheld = ["directory-refused", "x" * 200], 1_000_000
+    wordy = {"text": "Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz" * 5, "case": "A" * 40}
+    officer = {"name": "Müller-Lüdenscheidt-Hohenzollern-Sigmaringen", "badge": "A" * 16}
+    for _ in range(20):
+        payload = request_payload(served.vault.agency, officer=officer, **wordy)
+        request = served.vault.receive(payload).payload["id"]
+    for screen in SCREENS:
+        owner.open(f"request/{request}" if screen == "request" else screen)
+        assert page.evaluate(SPILLS) == [], screen
+    owner.open_request(request)
+    owner.choose_all()
+    page.locator("#yes").click()
+    assert page.evaluate(SPILLS) == [], "dialog"
+
+
+def test_many_open_requests_hide_neither_that_it_records_nor_what_is_wrong(
+    served: Served, new_phone: Callable[[], Page]
+) -> None:
+    owner, _ = furnished(served, new_phone())
+    for _ in range(19):
+        served.vault.receive_any()
+    owner.open("more")
+    owner.open("")
+    main = owner.page.locator("main")
+    expect(main.locator("a[href^='#/request/']")).to_have_count(3)
+    expect(main.get_by_role("link", name="17 more open requests")).to_have_count(1)
+    expect(main).to_contain_text("Your doorbell is recording")
+    served.vault.is_recording = False
+    owner.open("more")
+    owner.open("")
+    expect(main.locator("> *").first).to_contain_text("Your doorbell is not recording")
+
+
+def test_a_sheet_opens_at_its_heading_and_an_extra_enter_answers_nothing(
+    served: Served, new_phone: Callable[[], Page]
+) -> None:
+    page = new_phone()
+    page.set_viewport_size({"width": 360, "height": 640})
+    owner, request = furnished(served, page)
+    owner.open_request(request)
+    owner.choose_all()
+    page.locator("#yes").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#sheet-title")).to_be_focused()
+    assert page.evaluate("document.querySelector('dialog').scrollTop") == 0
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert served.vault.requests_by_id[request].state == "PENDING"
 
 
 def test_a_request_can_be_answered_by_keyboard_alone(served: Served, new_phone: Callable[[], Page]) -> None:

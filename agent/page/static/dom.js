@@ -85,7 +85,8 @@ export function actionButton(label, kind, run, explain) {
 }
 
 /**
- * Ask in a dialog; resolves to true or false. Escape and "back" mean no.
+ * Ask in a dialog; resolves to true or false. Escape and "back" mean no. It opens at its heading, so that it is read
+ * from there, and so that a key pressed once too often answers nothing.
  * `run` may do the work while the dialog shows progress; then the dialog closes when it is done.
  */
 export function ask({ title, body, yes, no = "Go back", kind = "primary", run = null, explain = String }) {
@@ -110,7 +111,7 @@ export function ask({ title, body, yes, no = "Go back", kind = "primary", run = 
       },
       explain,
     );
-    dialog.append(h("h2", { id: "sheet-title" }, title), h("div", { class: "sheet-body" }, body), confirm, back);
+    dialog.append(h("h2", { id: "sheet-title", tabindex: "-1", autofocus: true }, title), h("div", { class: "sheet-body" }, body), confirm, back);
     dialog.addEventListener("cancel", (event) => { if (back.disabled) event.preventDefault(); });
     dialog.addEventListener("close", () => {
       dialog.remove();

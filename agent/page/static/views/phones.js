@@ -84,7 +84,7 @@ async function phoneCard(context, row, mayAct) {
   return h(
     "article",
     { class: `card phone-card ${waits ? "waiting" : ""}`, "data-phone": row.phone },
-    h("h2", {}, icon("phone"), nameOf(row), isMe ? h("span", { class: "tag" }, "this phone") : null),
+    h("h2", {}, icon("phone"), h("span", {}, nameOf(row), isMe ? h("span", { class: "tag" }, "this phone") : null)),
     h("p", { class: "small" }, waits ? "Waits to be let in" : `Paired ${moment(row.paired * 1000)}`, ` · number ${digits.slice(0, 3)} ${digits.slice(3)}`),
     buttons.length ? h("div", { class: "row-of-buttons" }, buttons) : null,
   );
