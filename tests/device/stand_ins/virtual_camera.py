@@ -4,8 +4,8 @@ What differs from a Pi, and is evened out here:
 
 - the virtual pipeline has no raw stream, which picamera2 asks about when it opens a camera;
 - its buffers have two planes and are libcamera's own, so picamera2's dma-heap allocator can't serve it;
-- it fills the metadata of one buffer of a request and leaves the other's as memory happens to be, while
-  picamera2 drops a frame whose first buffer does not say "success": the filled one is shown first;
+- it never writes a buffer's status, so that it is whatever memory was, and picamera2 drops each frame whose status
+  is not "success": all are called a success;
 - it completes a request at once: requests are held to the frame rate instead;
 - picamera2 imports pykms and pidng (preview windows, DNG files), which nothing here uses.
 """
@@ -29,7 +29,7 @@ def install() -> None:
     import libcamera  # noqa: PLC0415 - exists only inside the device lab
 
     _answer_raw_like_viewfinder(libcamera)
-    _show_filled_buffer_first(libcamera)
+    libcamera.FrameMetadata.status = property(lambda _: libcamera.FrameMetadata.Status.Success)
     _Pacer(libcamera.Camera)
 
     from picamera2 import picamera2  # noqa: PLC0415 - same
@@ -60,16 +60,6 @@ def _answer_raw_like_viewfinder(libcamera: Any) -> None:
         return real(self, [viewfinder] if roles == [raw] else roles)
 
     libcamera.Camera.generate_configuration = generate
-
-
-def _show_filled_buffer_first(libcamera: Any) -> None:
-    real = libcamera.Request.buffers.fget
-    success = libcamera.FrameMetadata.Status.Success
-
-    def buffers(self: Any) -> dict[Any, Any]:
-        return dict(sorted(real(self).items(), key=lambda item: item[1].metadata.status != success))
-
-    libcamera.Request.buffers = property(buffers)
 
 
 class _Pacer:
