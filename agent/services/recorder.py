@@ -91,6 +91,7 @@ class Recorder:
         self._due_ns = 0
         self._fps_milli = 0
         self._given = 0
+        self._told = ""
 
     def run(self) -> int:
         """Record until `stop`; returns the exit code."""
@@ -137,8 +138,17 @@ class Recorder:
         self._given = given
         self._due_ns = now_ns + HOUSEKEEPING_NS
         self._recipients.poll()
+        self._tell_camera()
         if is_fed:
             notify("WATCHDOG=1")
+
+    def _tell_camera(self) -> None:
+        """Log what is wrong with the camera and what to do, once; `status` has room for its code only."""
+        fault = self._camera.fault
+        text = "" if fault is None else f"{fault.code}: {fault}"
+        if text != self._told:
+            self._told = text
+            log.warning("recorder: %s", text or "the camera is well again")
 
     def status(self) -> dict[str, Json]:
         """Return the arguments of the `status` verb. Called from the link's thread; every read is of one value."""

@@ -119,7 +119,7 @@ def test_without_a_recipient_it_says_so_and_records_once_there_is_one(house: Hou
     assert house.stop()[0] == 0
 
 
-def test_a_missing_camera_is_a_fault_and_no_traceback(tmp_path: Path) -> None:
+def test_a_missing_camera_is_a_fault_a_line_that_says_what_to_do_and_no_traceback(tmp_path: Path) -> None:
     house = House(tmp_path, f'source = "file:{tmp_path}/none.mp4"')
     vault = house.listen()
     house.run()
@@ -127,6 +127,9 @@ def test_a_missing_camera_is_a_fault_and_no_traceback(tmp_path: Path) -> None:
     code, said = house.stop()
     house.close()
     assert (code, "Traceback" in said) == (0, False), said
+    lines = [line for line in said.splitlines() if "camera-" in line]
+    assert len(lines) == 1, "told once, not at each attempt"
+    assert f"camera-missing: there is no {tmp_path}/none.mp4" in lines[0]
 
 
 def test_a_killed_recorder_tells_what_it_sealed_when_it_comes_back(house: House) -> None:
