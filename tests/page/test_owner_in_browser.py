@@ -259,7 +259,7 @@ def test_changed_agency_keys_are_a_warning_that_must_be_answered_before_a_yes(
     served: Served, owner: OwnerBrowser
 ) -> None:
     owner.open_request(ask(served).payload["id"])
-    expect(owner.page.locator("main")).to_contain_text("This is the first request from them on this phone.")
+    expect(owner.page.locator("main")).to_contain_text("It is the first of theirs that you open on this phone.")
     served.vault.agency = Agency()
     request = ask(served)
     owner.open_request(request.payload["id"])

@@ -61,7 +61,7 @@ function facts(checked, answer, camera) {
 }
 
 function asker(answer, memory) {
-  const fresh = memory.isNew ? h("p", { class: "small" }, "This is the first request from them on this phone.") : null;
+  const fresh = memory.isNew ? h("p", { class: "small" }, "It is the first of theirs that you open on this phone.") : null;
   return h(
     "section",
     { class: "card asker" },
