@@ -203,6 +203,18 @@ class SegmentFolder:
         except OSError as exc:
             _trouble(exc, self.path)
 
+    def free_bytes(self) -> int:
+        """Return how many bytes the disk still takes.
+
+        Raises:
+            TroubleError: "storage-failed".
+        """
+        try:
+            disk = os.fstatvfs(self._fd)
+        except OSError as exc:
+            _trouble(exc, self.path)
+        return disk.f_bavail * disk.f_frsize
+
     def read_sidecar(self, id_: Id) -> Sidecar:
         """Read and parse the sidecar of a segment.
 

@@ -5,6 +5,7 @@ import hashlib
 import os
 import pwd
 import shutil
+import socket
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,13 +106,25 @@ def _hand_to_units(state: Path) -> None:
                 os.chown(path, entry.pw_uid, entry.pw_gid if part != "segments" else -1)
 
 
+def _is_answered(path: Path) -> bool:
+    """Say whether a vault listens there; a socket that a power cut left behind is nobody."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        try:
+            sock.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except OSError:
+            return True
+    return True
+
+
 def reset(config: Config) -> list[Path]:
     """Delete everything that this doorbell keeps: keys, phones, log and every clip; returns what was deleted.
 
     Raises:
         TroubleError: storage-failed; running, while the vault runs.
     """
-    if (config.device.run_dir / "console.sock").exists():
+    if _is_answered(config.device.run_dir / "console.sock"):
         raise TroubleError("running", "the doorbell is running: stop it first, then reset")
     gone = []
     for name in ("vault", "page", "segments", "quarantine", "recipients.json"):

@@ -10,6 +10,7 @@ from typing import Final
 
 from agent.core.errors import TroubleError
 
+AGAIN_S: Final = 0.2  # after this a failed accept is tried again
 PEERCRED: Final = struct.Struct("3i")  # pid, uid, gid: unix(7)
 
 
@@ -34,26 +35,28 @@ class Server:
         self._on_socket = on_socket
         self._uids = uids
         self._path = path
-        path.unlink(missing_ok=True)
+        self._closed = threading.Event()
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            path.unlink(missing_ok=True)
             self._sock.bind(str(path))
             path.chmod(mode)
             self._sock.listen(8)
         except OSError as exc:
             self._sock.close()
             raise TroubleError(
-                "run-dir", f"can't listen at {path}: {exc.strerror}; check [device] run_dir"
+                "run-dir", f"can't listen at {path}: {exc.strerror or exc}; check [device] run_dir"
             ) from exc
         self._thread = threading.Thread(target=self._accept_all, name=f"{path.stem}-accept", daemon=True)
         self._thread.start()
 
     def _accept_all(self) -> None:
-        while True:
+        while not self._closed.is_set():
             try:
                 sock, _ = self._sock.accept()
-            except OSError:
-                return  # closed
+            except OSError:  # closed; or a peer that left at once, or no descriptor is free for a while
+                self._closed.wait(AGAIN_S)
+                continue
             raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEERCRED.size)
             if self._uids is not None and PEERCRED.unpack(raw)[1] not in self._uids:
                 sock.close()
@@ -62,6 +65,7 @@ class Server:
 
     def close(self) -> None:
         """Stop to listen and remove the socket."""
+        self._closed.set()
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
         self._thread.join()

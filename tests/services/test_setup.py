@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import socket
 import stat
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from agent.core.errors import ConfigError, TroubleError
 from agent.core.recovery import decode_recovery
 from agent.page.tls_identity import TlsIdentity
 from agent.services.setup import initialise, install_bundle, read_bundle, reset
+from agent.services.unix_server import Server
 from agent.services.vault.keys import load_keys
 from tests.fakes.vault_rig import make_config
 
@@ -81,9 +83,18 @@ def test_reset_deletes_everything_and_init_starts_anew(tmp_path: Path) -> None:
 def test_reset_refuses_while_the_doorbell_runs(tmp_path: Path) -> None:
     config = make_config(tmp_path)
     initialise(config, with_recovery=False)
-    (config.device.run_dir / "console.sock").touch()
+    server = Server(config.device.run_dir / "console.sock", socket.socket.close)
     with pytest.raises(TroubleError, match="stop it first"):
         reset(config)
+    server.close()
+
+
+def test_reset_is_not_held_up_by_a_socket_that_a_power_cut_left(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    initialise(config, with_recovery=False)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
+        left.bind(str(config.device.run_dir / "console.sock"))
+    assert reset(config)
 
 
 def test_a_platform_bundle_becomes_the_platform_section(tmp_path: Path) -> None:

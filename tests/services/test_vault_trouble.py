@@ -1,13 +1,18 @@
 """The world's trouble inside a running vault: peers that leave early, a disk that is full for a while."""
 
+import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from agent.consent.states import State
+from agent.core.encoding import unb64
 from agent.core.errors import DoorbellError, TroubleError
-from agent.services.vault.peers import Peer, listen
+from agent.services.unix_server import Server
+from agent.services.vault.peers import MAX_LINKS, Peer, listen
+from agent.services.vault.store_desk import ROOM_BYTES
 from agent.services.wire import Link, Message, Request
 from tests.fakes.vault_rig import FakePhone, Rig
 
@@ -173,3 +178,87 @@ def test_an_error_of_the_card_while_reading_is_trouble_for_the_asker_only(rig: R
     rig.vault.loop.post(rig.vault.requests.look_at_times)
     rig.settle()
     assert [error.code for error in said if isinstance(error, TroubleError)] == ["storage-failed"]
+
+
+def test_a_disk_that_others_have_filled_lets_the_oldest_go(rig: Rig) -> None:
+    held = [rig.record() for _ in range(5)]
+    size = rig.vault.folder.size(held[0])
+    assert size is not None
+    rig.vault.folder.free_bytes = lambda: ROOM_BYTES - size  # type: ignore[method-assign]  # the rig's own
+    rig.vault.recorder.status({"recording": True, "faults": ["storage-full"]})
+    assert not rig.vault.store.holds(held[0])
+    assert rig.vault.store.holds(held[-1])
+
+
+def test_a_recorder_that_only_says_that_the_disk_is_full_empties_nothing(rig: Rig) -> None:
+    segment = rig.record()
+    rig.vault.folder.free_bytes = lambda: ROOM_BYTES  # type: ignore[method-assign]  # the rig's own
+    rig.vault.recorder.status({"recording": True, "faults": ["storage-full"]})
+    assert rig.vault.store.holds(segment)
+
+
+def test_a_fault_that_could_move_a_terminals_cursor_is_none(rig: Rig) -> None:
+    rig.vault.recorder.status({"recording": True, "faults": ["camera-frozen", "\x1b[2J", "A" * 30, 7]})
+    assert rig.vault.house.faults.all() == ["camera-frozen"]
+
+
+def test_after_the_hour_the_stanzas_of_a_phone_put_out_are_nowhere_on_the_card(rig: Rig) -> None:
+    other = FakePhone()
+    rig.pair(other)
+    rig.vault.phones.admit(other.kid)
+    rig.record()
+    stanza = rig.vault.answers.stanzas(other.open_kid, -1, 1)[0]
+    rig.vault.hourly()
+    rig.vault.phones.unpair(other.kid)
+    rig.vault.hourly()
+    files = [path for path in (rig.config.device.state_dir / "vault").glob("vault.db*") if path.is_file()]
+    assert isinstance(stanza, dict)
+    assert unb64(stanza["stanza"]) not in b"".join(path.read_bytes() for path in files)
+
+
+# ---- sockets
+
+
+def test_one_kind_of_peer_cannot_take_every_descriptor(rig: Rig, tmp_path: Path) -> None:
+    server = listen(Peer("page", {}), tmp_path, rig.vault.loop)
+    links = [Link.connect(tmp_path / "page.sock") for _ in range(MAX_LINKS + 5)]
+    for _ in range(200):
+        if sum(link.closed for link in links) == 5:
+            break
+        time.sleep(0.01)
+    assert sum(link.closed for link in links) == 5
+    for link in links:
+        link.close()
+    rig.settle()
+    server.close()
+
+
+def test_a_server_that_had_no_descriptor_for_a_while_listens_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted: list[socket.socket] = []
+    accept, fails = socket.socket.accept, [OSError(24, "Too many open files")] * 2
+
+    def sometimes(self: socket.socket) -> object:
+        if fails:
+            raise fails.pop()
+        return accept(self)
+
+    monkeypatch.setattr(socket.socket, "accept", sometimes)
+    server = Server(tmp_path / "s.sock", accepted.append)
+    link = Link.connect(tmp_path / "s.sock")
+    for _ in range(300):
+        if accepted:
+            break
+        time.sleep(0.01)
+    assert len(accepted) == 1
+    link.close()
+    accepted[0].close()
+    server.close()
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_a_plain_line(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 120)
+    folder.mkdir()
+    with pytest.raises(TroubleError, match="too long"):
+        Server(folder / "console.sock", socket.socket.close)

@@ -4,9 +4,11 @@ import contextlib
 import os
 import pwd
 import socket
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from agent.core.errors import TroubleError
 from agent.services.unix_server import Server
@@ -14,6 +16,7 @@ from agent.services.vault.loop import Loop
 from agent.services.vault.verbs import Table, run
 from agent.services.wire import Link, Request
 
+MAX_LINKS: Final = 32  # of one kind of peer: each costs a thread and a descriptor
 #: Users of the units in systemd/; each socket lets in only its own, and root.
 USERS: Mapping[str, str] = {
     "recorder": "doorbell-recorder",
@@ -46,9 +49,18 @@ def listen(peer: Peer, run_dir: Path, loop: Loop) -> Server:
     Raises:
         TroubleError: run-dir.
     """
+    places = threading.BoundedSemaphore(MAX_LINKS)
 
     def on_socket(sock: socket.socket) -> None:
-        link = Link(sock, on_request, on_close=lambda: _post(loop, lambda: peer.detached(link)), name=peer.name)
+        if not places.acquire(blocking=False):
+            sock.close()
+            return
+
+        def closed() -> None:
+            places.release()
+            _post(loop, lambda: peer.detached(link))
+
+        link = Link(sock, on_request, on_close=closed, name=peer.name)
         _post(loop, lambda: peer.attached(link))
         link.start()
 

@@ -1,5 +1,7 @@
 """The vault's end of the recorder: what it says of itself, and the visitor's bell that is told to it."""
 
+import re
+from collections.abc import Callable
 from typing import Final
 
 from agent.core.errors import RefusedError, TroubleError
@@ -8,14 +10,21 @@ from agent.services.vault.house import House
 from agent.services.wire import Link
 
 MAX_FAULTS: Final = 16
-MAX_FAULT: Final = 40
+STORAGE_FULL: Final = "storage-full"
+_FAULT: Final = re.compile(r"[a-z][a-z-]{1,39}")  # nothing that could move a terminal's cursor
 
 
 class RecorderDesk:
-    """Holds the link to the recorder, if there is one."""
+    """Holds the link to the recorder, if there is one.
 
-    def __init__(self, house: House) -> None:
+    Args:
+        house: what the vault shares.
+        on_full: called while the recorder says that the disk is full.
+    """
+
+    def __init__(self, house: House, on_full: Callable[[], None]) -> None:
         self._house = house
+        self._on_full = on_full
         self._link: Link | None = None
         self.recording = False
         self.said: dict[str, Json] = {}
@@ -43,12 +52,14 @@ class RecorderDesk:
         faults = args.get("faults", [])
         if not isinstance(faults, list) or len(faults) > MAX_FAULTS:
             raise RefusedError("E_SCHEMA", "faults: a list of codes")
-        codes = [one for one in faults if isinstance(one, str) and len(one) <= MAX_FAULT]
+        codes = [one for one in faults if isinstance(one, str) and _FAULT.fullmatch(one)]
         was, self.recording = self.recording, args.get("recording") is True
         self.said = args
         self._house.set_faults("recorder", codes)
         if was != self.recording:
             self._house.publish("status", {})
+        if STORAGE_FULL in codes:
+            self._on_full()
 
     def bell(self) -> None:
         """Tell the recorder that a visitor pressed the bell."""

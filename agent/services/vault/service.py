@@ -68,7 +68,7 @@ class Vault:
         self.folder = SegmentFolder(state / "segments")
         self.store = StoreDesk(house, self.folder, state / "quarantine")
         self.uplink = UplinkDesk(house)
-        self.recorder = RecorderDesk(house)
+        self.recorder = RecorderDesk(house, self.store.make_room)
         self.phones = PhonesDesk(house, self.store, state / "recipients.json")
         self.directory = DirectoryDesk(house, directory, self.uplink.fetch, pool)
         self.requests = RequestsDesk(house, self.store, self.directory)
@@ -88,7 +88,7 @@ class Vault:
         )
         self._contacts: list[GpioContact] = []
         self._lamp: GpioLamp | None = None
-        self._checkpoint_size = -1
+        self._truncated_size = -1  # of the log when the write-ahead log was last emptied
         self._wire()
 
     def _wire(self) -> None:
@@ -217,7 +217,9 @@ class Vault:
         if size != sqlite_log.latest_checkpoint(self.db.tx)[1]:
             with self.db.transaction() as tx:
                 self.house.checkpoint(tx)
+        if size != self._truncated_size:
             self.db.truncate()
+            self._truncated_size = size
 
     def close(self) -> None:
         """Give everything back."""

@@ -17,6 +17,7 @@ from agent.core.errors import RefusedError, TroubleError
 from agent.core.ids import Id, is_id
 from agent.services.vault.house import House
 
+ROOM_BYTES: Final = 16 * 1024 * 1024  # what a full disk is given back: a few segments, and the log of their going
 MAX_EVICTED_AT_ONCE: Final = 512  # ids in one log entry
 KEEP: Final = "keep"  # the reason of a pin that the owner set
 
@@ -123,8 +124,18 @@ class StoreDesk:
         """Ask `pinned` for the segments that a phone is choosing from right now."""
         self._pinned = pinned
 
-    def sweep(self) -> None:
-        """Evict what has to go, by bytes and then by age."""
+    def make_room(self) -> None:
+        """Evict the oldest while the disk itself is full, whatever fills it; the limit may never be reached.
+
+        The disk is asked, not whoever says that it is full.
+        """
+        short_bytes = ROOM_BYTES - self.folder.free_bytes()
+        if short_bytes > 0:
+            _, total = sqlite_eviction.totals(self._tx)
+            self.sweep(max(0, total - short_bytes))
+
+    def sweep(self, max_bytes: int | None = None) -> None:
+        """Evict what has to go, by bytes and then by age; `max_bytes` may be lower than the configured limit."""
         _, total = sqlite_eviction.totals(self._tx)
         reading = self._house.now()
         choosing = self._pinned()
@@ -132,7 +143,7 @@ class StoreDesk:
         take = sweep(
             (one for one in sqlite_eviction.oldest(self._tx) if one.id not in choosing),
             total_bytes=total,
-            max_bytes=clips.max_bytes,
+            max_bytes=clips.max_bytes if max_bytes is None else min(max_bytes, clips.max_bytes),
             max_age_days=clips.max_age_days,
             now_ms=reading.utc_ms if reading.trusted else None,
         )
