@@ -20,6 +20,7 @@ from agent.core.encoding import unb64
 from agent.core.errors import RefusedError, TroubleError
 from agent.core.merkle import verify_consistency
 from agent.services.fault_words import FAULTS
+from agent.services.motion_words import motion_line
 from agent.services.wire import Args, Link, Message
 
 LOG_PAGE: Final = 256
@@ -109,7 +110,7 @@ def status(config: Config, args: argparse.Namespace) -> int:
     recorder: Any = answer.get("recorder") or {}
     print(f"Recording   {'ready' if body['recording'] else 'no'}")
     if recorder.get("motion"):
-        print(f"Motion      {printable(json.dumps(recorder['motion'], sort_keys=True))}")
+        print(f"Motion      {motion_line(recorder['motion'])}")
     print(f"Requests    {'on' if body['requests_enabled'] else 'off: no request reaches you'}")
     if body["withheld"]:
         print(f"            {body['withheld']} withheld: more than one owner is asked at once")

@@ -9,7 +9,6 @@ import pytest
 
 from agent.__main__ import HELP
 from agent.config import _SECTIONS, parse_config
-from agent.services.console import _FAULTS
 
 HOUSE = Path(__file__).parent.parent.parent
 SAMPLE = HOUSE / "config" / "doorbell.toml"
@@ -80,10 +79,6 @@ def told_faults() -> set[str]:
     """The codes of docs/ref/faults.md."""
     text = (HOUSE / "docs/ref/faults.md").read_text()
     return set(re.findall(r"^\| `([a-z-]+)` \|", text, flags=re.MULTILINE))
-
-
-def test_every_fault_that_the_console_knows_is_told() -> None:
-    assert _FAULTS.keys() <= told_faults()
 
 
 def test_every_fault_of_the_camera_is_told() -> None:
