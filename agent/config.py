@@ -243,6 +243,8 @@ def parse_config(text: str, path: Path) -> Config:
     for name in tables:
         if name not in _SECTIONS:
             raise ConfigError(f"[{name}]: unknown section; allowed are {', '.join(_SECTIONS)}")
+    if "platform" not in tables:
+        raise ConfigError(f"{path}: no [platform] section; `doorbell init --platform BUNDLE` adds it")
     folder = path.parent.absolute()
     parts = {name: _part(name, kind, tables.get(name, {}), folder) for name, kind in _SECTIONS.items()}
     config = Config(path=path, **parts)

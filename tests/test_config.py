@@ -77,6 +77,11 @@ def test_a_key_without_a_default_must_be_there(missing: str) -> None:
         parse_config(text, PATH)
 
 
+def test_a_configuration_before_init_says_what_adds_the_platform() -> None:
+    with pytest.raises(ConfigError, match=r"no \[platform\] section; `doorbell init --platform BUNDLE` adds it"):
+        parse_config("[device]\nlocation = [1.0, 2.0]\n", Path("/etc/doorbell/doorbell.toml"))
+
+
 @pytest.mark.parametrize("location", ["[91.0, 0.0]", "[0.0]", '"here"', "[inf, 0.0]", "[0.0, 180.1]"])
 def test_a_location_is_a_point_on_the_map(location: str) -> None:
     with pytest.raises(ConfigError, match="latitude, longitude"):
