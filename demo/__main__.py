@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import av
+
 from agent.core.errors import DoorbellError
 from demo import story
 from demo.broker import BrokerError
@@ -43,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     if args.video is not None and not args.video.is_file():
         return _failed(f"{args.video}: there is no such video")
+    if args.video is not None and not _is_film(args.video):
+        return _failed(f"{args.video}: this is not a video that can be read; name another one")
     signal.signal(signal.SIGTERM, _interrupt)
     out = args.out or Path("out") / time.strftime("demo-%Y%m%d-%H%M%S")
     tell = Narrator()
@@ -92,6 +96,15 @@ def _settings(args: argparse.Namespace) -> HouseSettings:
         return HouseSettings(source=source)
     names = dict.fromkeys((_home_address(), "localhost", "127.0.0.1"))
     return HouseSettings(source=source, enabled=True, grace_s=10, page_host="0.0.0.0", page_names=tuple(names))  # noqa: S104 - the owner's phone is in the same network
+
+
+def _is_film(path: Path) -> bool:
+    """Whether the first picture can be decoded: better said now than after a minute's wait for the camera."""
+    try:
+        with av.open(str(path)) as container:
+            return next(container.decode(video=0), None) is not None
+    except (av.FFmpegError, IndexError):  # IndexError: it has no video stream
+        return False
 
 
 def _home_address() -> str:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.services.fault_words import FAULTS
 from agent.services.parent_death import VARIABLE
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Doorbell:
             else:
                 if ready(status):
                     return status
-                last = f"faults {status['faults']}, broker {status['broker']}"
+                last = "; ".join(f"{code}: {FAULTS.get(code, code)}" for code in status["faults"]) or "no fault"
             time.sleep(POLL_S)
         raise DoorbellFailedError(f"{what} did not happen within {timeout_s:.0f} s ({last})")
 

@@ -102,8 +102,17 @@ def test_a_killed_demo_takes_its_doorbell_with_it(short: Path) -> None:
 
 def test_a_missing_video_is_one_plain_line(short: Path) -> None:
     child = start(short, "--video", "gone.mp4")
-    out, errors = child.communicate(timeout=30)
+    out, errors = child.communicate(timeout=60)
     assert (child.returncode, out, errors) == (1, "", "demo: gone.mp4: there is no such video\n")
+
+
+@pytest.mark.parametrize("content", [b"", b"# a text"])
+def test_what_is_no_video_is_one_plain_line_before_anything_starts(short: Path, content: bytes) -> None:
+    (short / "odd.mp4").write_bytes(content)
+    child = start(short, "--video", str(short / "odd.mp4"))
+    out, errors = child.communicate(timeout=60)
+    said = f"demo: {short}/odd.mp4: this is not a video that can be read; name another one\n"
+    assert (child.returncode, out, errors) == (1, "", said)
 
 
 def test_a_missing_broker_is_one_plain_line(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
