@@ -85,6 +85,7 @@ def initialise(config: Config, *, with_recovery: bool) -> Card:
     """
     _folders(config)
     state = config.device.state_dir
+    _clear_what_was_cut(state / "vault")
     make_keys(state / "vault" / "keys")
     keys = load_keys(state / "vault" / "keys")
     recovery = X25519PrivateKey.generate() if with_recovery else None
@@ -95,6 +96,28 @@ def initialise(config: Config, *, with_recovery: bool) -> Card:
     host = config.page.host if config.page.host not in {"0.0.0.0", "::"} else config.page.names[0]  # noqa: S104 - compared
     link = build_link(Link(f"[{host}]" if ":" in host else host, config.page.port, secret, spki))
     return Card(link, None if recovery is None else encode_recovery(recovery.private_bytes_raw()))
+
+
+def _clear_what_was_cut(vault: Path) -> None:
+    """Delete what an earlier `init` began and a power cut ended: keys whose card was never printed."""
+    if not (vault / "keys").exists() or ((vault / "vault.db").exists() and _has_card(vault / "vault.db")):
+        return
+    try:
+        for path in (vault / "keys", *vault.glob("vault.db*")):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise TroubleError("storage-failed", f"can't delete {exc.filename}: {exc.strerror}") from exc
+
+
+def _has_card(path: Path) -> bool:
+    database = Database(path)
+    try:
+        return ledger.fact(database.tx, "card_secret") is not None
+    finally:
+        database.close()
 
 
 def _hand_to_units(state: Path) -> None:

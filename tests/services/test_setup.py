@@ -15,7 +15,7 @@ from agent.core.recovery import decode_recovery
 from agent.page.tls_identity import TlsIdentity
 from agent.services.setup import initialise, install_bundle, read_bundle, reset
 from agent.services.unix_server import Server
-from agent.services.vault.keys import load_keys
+from agent.services.vault.keys import load_keys, make_keys
 from tests.fakes.vault_rig import make_config
 
 BUNDLE = """
@@ -119,3 +119,14 @@ def test_what_is_no_bundle_is_one_line(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError) as wrong:
         read_bundle(tmp_path / "platform.toml")
     assert "\n" not in str(wrong.value)
+
+
+def test_an_init_that_a_power_cut_ended_begins_anew(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    keys = config.device.state_dir / "vault" / "keys"
+    keys.parent.mkdir(parents=True)
+    make_keys(keys)
+    cut = load_keys(keys).device_kid
+    card = initialise(config, with_recovery=True)
+    assert card.recovery is not None
+    assert load_keys(keys).device_kid != cut

@@ -1,5 +1,6 @@
 """The vault's SQLite database: WAL, synchronous=FULL, one durable transaction for each thing that happens."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from agent.buffer import sqlite_tables
 from agent.consent import sqlite_ledger, sqlite_log
 from agent.core.errors import BugError, TroubleError
 
+RESERVE_BYTES: Final = 4 * 1024 * 1024  # some hundred evictions' worth of write-ahead log
 _OF_THE_DISK: Final = frozenset({"storage-full", "storage-failed"})
 _ROOMS: Final = {"log": sqlite_log.MIGRATIONS, "ledger": sqlite_ledger.MIGRATIONS}
 
@@ -37,7 +39,11 @@ def translated(where: object) -> Iterator[None]:
 
 
 class Database:
-    """One connection, used by the loop's thread only."""
+    """One connection, used by the loop's thread only.
+
+    Beside it lies a reserve: a file of nothing that is given up when the disk is full, so that the transaction
+    that evicts the oldest clips, and the next start, have room to be written.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open or make the database and bring it to the newest version.
@@ -47,6 +53,7 @@ class Database:
             BugError: it was written by a newer version of this program.
         """
         self._path = path
+        self._reserve = path.with_suffix(".reserve")
         self.fault: str | None = None
         self._on_health: Callable[[str | None], None] = lambda _: None
         try:
@@ -55,6 +62,7 @@ class Database:
                 self.tx.execute(pragma)
             path.chmod(0o600)
         except (sqlite3.Error, OSError) as exc:
+            self._reserve.unlink(missing_ok=True)  # if the disk is full, the next start has that room
             raise TroubleError("storage-failed", f"can't open {path}: {exc}; check the card or disk") from exc
         with self.transaction():
             self._migrate()
@@ -84,6 +92,8 @@ class Database:
             with translated(self._path):
                 yield from self._transaction()
         except TroubleError as trouble:
+            if trouble.code == "storage-full":
+                self._reserve.unlink(missing_ok=True)
             self._healthy(trouble.code if trouble.code in _OF_THE_DISK else None)
             raise
         self._healthy(None)
@@ -106,6 +116,21 @@ class Database:
         if fault != self.fault:
             self.fault = fault
             self._on_health(fault)
+
+    def keep_reserve(self) -> None:
+        """Set the reserve aside (again), if there is room for it."""
+        if self._reserve.exists():
+            return
+        try:
+            fd = os.open(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return
+        try:
+            os.posix_fallocate(fd, 0, RESERVE_BYTES)
+        except OSError:  # not now: an incomplete reserve would only take the room that is needed
+            self._reserve.unlink(missing_ok=True)
+        finally:
+            os.close(fd)
 
     def truncate(self) -> None:
         """Write everything into the database file and empty the write-ahead log, in which deleted bytes may be.

@@ -167,6 +167,7 @@ class Vault:
     def start(self) -> list[Server]:
         """Repair, log the boot, open the sockets, begin; returns the servers to close."""
         self.store.repair()
+        self.db.keep_reserve()
         self.house.set_faults("log", [] if sqlite_log.is_whole(self.db.tx) else ["log-changed"])
         self._log_boot()
         self.phones.write_recipients()
@@ -220,6 +221,7 @@ class Vault:
         if size != self._truncated_size:
             self.db.truncate()
             self._truncated_size = size
+        self.db.keep_reserve()
 
     def close(self) -> None:
         """Give everything back."""

@@ -101,12 +101,13 @@ class UplinkDesk:
             return
         if self._notified_ns is not None and now_ns - self._notified_ns < NOTIFY_EVERY_NS:
             return
+        if self._link is None:
+            return  # the lamp and the page still say it
+        try:
+            self._link.tell("notify")
+        except TroubleError:
+            return  # it went just now
         self._notified_ns = now_ns
-        if self._link is not None:
-            try:
-                self._link.tell("notify")
-            except TroubleError:
-                return  # it went just now: the lamp and the page still say it
 
     def fetch(self, path: str, max_bytes: int) -> bytes:
         """Ask uplink for directory bytes; runs in the directory's thread.
