@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 WORDS: Final[Mapping[str, str]] = {
-    "": "no picture yet",
+    "": "not known yet",
     "still": "nothing moves",
     "learning": "learning how the place looks at rest",
     "motion": "something moves",

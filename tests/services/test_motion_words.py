@@ -13,13 +13,13 @@ def test_every_reason_of_the_detector_has_words_and_no_other_has() -> None:
 @pytest.mark.parametrize(
     ("said", "line"),
     [
-        ({"clip": False, "motion": False, "score_milli": 0, "why": ""}, "no picture yet"),
+        ({"clip": False, "motion": False, "score_milli": 0, "why": ""}, "not known yet"),
         (
             {"clip": True, "motion": True, "score_milli": 1520, "why": "motion"},
             "something moves (152 % of what starts a clip); a clip is being recorded",
         ),
         ({"clip": False, "why": "still", "score_milli": 4}, "nothing moves (0 % of what starts a clip)"),
-        ({}, "no picture yet"),
+        ({}, "not known yet"),
     ],
 )
 def test_the_line_is_plain(said: dict[str, object], line: str) -> None:
