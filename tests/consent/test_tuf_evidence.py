@@ -19,7 +19,7 @@ from tests.fakes.consent_directory import AGENCY, FakeRepository, agency_file, k
 def test_after_a_restart_without_a_network_the_last_state_is_taken_up(
     repository: FakeRepository, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "directory"
+    folder = tmp_path / "vault" / "directory"
     assert TufDirectory(folder, repository.installed_root).load() is None
     view = TufDirectory(folder, repository.installed_root).refresh(repository.fetch)
     repository.rotate("timestamp")
