@@ -56,7 +56,7 @@ class Background:
         then only.
         """
         cv2.subtract(small, self.mean, self.difference, dtype=cv2.CV_32F)  # numpy would make a buffer to cast
-        self.light.remove(self.difference, but)
+        self.light.remove(self.difference, but, elapsed_s)
         self._unclip(small)
         np.absolute(self.difference, out=self.size)
         cv2.multiply(self.size, self.per_threshold, self.ratio)
@@ -72,7 +72,7 @@ class Background:
             cv2.dilate(self._mask, CROSS, self._mask)
             np.maximum(self.difference, np.float32(0), out=self._b)
             cv2.copyTo(self._b, self._mask, self.difference)
-        if self._whitest >= n.WHITE:
+        if self._whitest >= n.WHITE_BACKGROUND:
             np.minimum(self.difference, np.float32(0), out=self._b)
             cv2.copyTo(self._b, self._white, self.difference)
 
@@ -166,7 +166,7 @@ class Background:
         np.add(self._a, np.float32(1), out=self._a)
         cv2.divide(self.mean, self._a, self.smooth_gain)
         self._whitest = cv2.minMaxLoc(self.mean)[1]
-        above(self.mean, n.WHITE, self._white)
+        above(self.mean, n.WHITE_BACKGROUND, self._white)
         cv2.dilate(self._white, CROSS, self._white)
 
     def _set_thresholds(self) -> None:

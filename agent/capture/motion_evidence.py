@@ -73,7 +73,7 @@ class Evidence:
     def gather(self, seen: Background, elapsed_s: float, contrast: float) -> None:
         """Take one frame. `contrast` is that of the object followed now, in levels, 0 when there is none."""
         self._views(seen)
-        self._stand_out(elapsed_s)
+        self._stand_out(elapsed_s, seen.light.unrest)
         self._sides(seen, elapsed_s, contrast)
         cv2.threshold(self.now, 1, 0, cv2.THRESH_TOZERO, self._a)
         cv2.threshold(self._a, n.EVIDENCE_TOP, 0, cv2.THRESH_TRUNC, self._a)
@@ -97,7 +97,7 @@ class Evidence:
         cv2.multiply(seen.change, seen.per_threshold, self._a)
         cv2.min(self.now, self._a, self.now)
 
-    def _stand_out(self, elapsed_s: float) -> None:
+    def _stand_out(self, elapsed_s: float, unrest: float) -> None:
         np.copyto(self._a, self.now)
         cv2.subtract(self._a, self._a, self._a, self.near)
         for row, cut in enumerate(self._row_cuts):
@@ -114,7 +114,7 @@ class Evidence:
         rest = free[int(len(free) * n.CLUTTER_RANK)] if len(free) > 2 else 0.0  # noqa: PLR2004 - fewer say nothing
         self.clutter = max(rest, self.clutter * math.exp(-elapsed_s / n.CLUTTER_S))
         stands_above = n.CLUTTER_FACTOR * self.clutter
-        factor = self._gain / max(1.0, stands_above)
+        factor = self._gain / max(1.0, stands_above) / (1 + unrest)
         if factor != 1:
             np.multiply(self.now, np.float32(factor), out=self.now)
 

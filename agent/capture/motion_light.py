@@ -6,6 +6,8 @@ offsets that slope over the picture (clouds, dusk), and a shift of the whole pic
 optical flow, Lucas-Kanade 1981). What is left is what did not happen to the whole picture.
 """
 
+import math
+
 import cv2
 import numpy as np
 
@@ -49,6 +51,7 @@ class LightFit:
         y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
         self._x, self._y = (x / columns - 0.5) * 2, (y / rows - 0.5) * 2
         self._planes[4], self._planes[5] = self._x, self._y
+        self.unrest = 0.0
         self._fitted = False
         self._quiet = n.QUIET_LEVELS * blocks
         self._enough = n.SATURATED_FRACTION * n.CLIP * blocks
@@ -86,8 +89,17 @@ class LightFit:
         np.add(self._diagonal, self._ridge, out=self._diagonal)
         cv2.invert(self._normal, self._inverse, cv2.DECOMP_CHOLESKY)
 
-    def remove(self, difference: Plane, but: Mask | None) -> None:
-        """Fit `difference` outside the mask `but` and subtract the fit from it, in place; `fit` keeps it."""
+    def remove(self, difference: Plane, but: Mask | None, elapsed_s: float) -> None:
+        """Fit `difference` outside the mask `but` and subtract the fit from it, in place; `fit` keeps it.
+
+        `unrest` tells how much the light has jumped lately: no fit is perfect, and its errors go with the jump.
+        """
+        level = self._theta.item(0)
+        self._fit(difference, but)
+        jump = abs(self._theta.item(0) - level) / n.JUMP_LEVELS
+        self.unrest = max(jump, self.unrest * math.exp(-elapsed_s / n.JUMP_S))
+
+    def _fit(self, difference: Plane, but: Mask | None) -> None:
         if cv2.norm(difference, cv2.NORM_L1) < self._quiet and not self._fitted:
             return
         self._fitted = True

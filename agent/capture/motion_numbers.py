@@ -47,6 +47,9 @@ PRIOR = (60.0, 8.0, 8.0, 8.0, 4.0, 4.0, 0.3, 0.3)
 PRIOR_NOISE = 4.0
 INDEPENDENT_BLOCKS = 40.0  # neighbouring residuals go together: so many really independent ones are in a picture
 WHITE = 248  # a block as bright as this has pixels at their end, and light cannot be fitted there
+WHITE_BACKGROUND = 235  # the same, with a margin, for what is remembered
+JUMP_LEVELS = 5.0  # a jump of the light by so much doubles what evidence must amount to
+JUMP_S = 1.5
 CLIP = 8.0  # an object pulls the fit no harder than this
 SATURATED_FRACTION = 0.4
 
@@ -83,6 +86,7 @@ ALIVE_S = 60.0  # with small movements only
 REGION_FRACTION = 0.25  # of the object's own contrast: belongs to it
 SWAY_FRACTION = 0.3  # of the contrast: less does not count as changing sides
 OBJECT_LEFT_FRACTION = 0.2  # of its energy: less, and it has gone
+STAND_LEVELS = 8.0  # fainter, and light and noise could be what stands there
 OBJECT_S = 6.0
 SWAYING_TIMES = 1.6
 SWAYING_FRACTION = 0.3

@@ -122,7 +122,8 @@ class Visit:
                 self.travels = False
 
     def _stands(self, seen: Background, evidence: Evidence, small: Mask, energy: float) -> bool:
-        if not self.travels or energy < n.OBJECT_LEFT_FRACTION * self._energy or energy == 0:
+        faint = self._mean < n.STAND_LEVELS
+        if not self.travels or faint or energy < n.OBJECT_LEFT_FRACTION * self._energy:
             return False
         above(evidence.sharp, 0, self._m)
         cv2.bitwise_and(self._m, self.region, self._m)

@@ -87,8 +87,7 @@ def walker_and_shake(rng: Rng) -> Scene:
 
 @scene
 def walker_under_clouds(rng: Rng) -> Scene:
-    cloud = np.asarray(paint.fractal(rng, *SHAPE, finest=64, coarsest=256), np.float32)
-    sky = weather.Light(cloud, always(0.15), lambda t: 8 * t)
+    sky = weather.Light(_clouds(rng, 128), always(0.4), lambda t: 8 * t)
     return Scene(rng, actors=[person(rng, 8, shadow=0.35), person(rng, 20, shadow=0.35)], light=[sky])
 
 
@@ -206,8 +205,13 @@ def porch_lamp(rng: Rng) -> Scene:
 
 @scene
 def clouds(rng: Rng) -> Scene:
-    cloud = np.asarray(paint.fractal(rng, *SHAPE, finest=128, coarsest=256), np.float32)
-    return Scene(rng, light=[weather.Light(cloud, always(0.2), lambda t: 25 * t - 300)])
+    return Scene(rng, light=[weather.Light(_clouds(rng, 128), always(0.5), lambda t: 25 * t - 300)])
+
+
+def _clouds(rng: Rng, finest: int) -> paint.Image:
+    """What clouds take away of the light, 0 to -1: they add none, so that nothing reaches white by them."""
+    depth = 0.5 + 0.5 * paint.fractal(rng, *SHAPE, finest=finest, coarsest=256)
+    return np.asarray(-np.clip(depth, 0, 1), np.float32)
 
 
 @scene

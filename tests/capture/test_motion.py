@@ -186,7 +186,7 @@ def test_the_fit_of_light_is_ridge_regression() -> None:
     fit.rebase(background)
     difference = (background * 0.03 + rng.normal(0, 0.5, shape)).astype(np.float32)
     left = difference.copy()
-    fit.remove(left, None)
+    fit.remove(left, None, 0.1)
     basis = fit._basis.astype(np.float64)
     target = np.clip(difference, -numbers.CLIP, numbers.CLIP).astype(np.float64).ravel()
     theta = np.linalg.solve(basis @ basis.T + np.diag(fit._ridge.astype(np.float64)), basis @ target)
@@ -201,7 +201,7 @@ def test_a_shift_of_the_whole_picture_is_taken_out() -> None:
     fit.rebase(background)
     left = moved - background
     before = float(np.abs(left).mean())
-    fit.remove(left, None)
+    fit.remove(left, None, 0.1)
     inside = np.abs(left)[2:-2, 2:-2]  # what comes in at the border cannot be known
     assert float(inside.mean()) < 0.35 * before
 
