@@ -214,6 +214,8 @@ def _part(section: str, kind: type[_Part], table: object, folder: Path) -> _Part
     for key in known.values():
         required = key.default is MISSING and key.default_factory is MISSING
         if required and key.name not in table:
+            if section == "platform" and not table:
+                raise ConfigError("[platform]: missing; `doorbell init --platform BUNDLE` adds it")
             raise ConfigError(f"{section}.{key.name}: missing; it has no default")
     return kind(**{name: _value(f"{section}.{name}", known[name], table[name], folder) for name in table})
 
@@ -243,8 +245,6 @@ def parse_config(text: str, path: Path) -> Config:
     for name in tables:
         if name not in _SECTIONS:
             raise ConfigError(f"[{name}]: unknown section; allowed are {', '.join(_SECTIONS)}")
-    if "platform" not in tables:
-        raise ConfigError(f"{path}: no [platform] section; `doorbell init --platform BUNDLE` adds it")
     folder = path.parent.absolute()
     parts = {name: _part(name, kind, tables.get(name, {}), folder) for name, kind in _SECTIONS.items()}
     config = Config(path=path, **parts)

@@ -78,8 +78,9 @@ def test_a_key_without_a_default_must_be_there(missing: str) -> None:
 
 
 def test_a_configuration_before_init_says_what_adds_the_platform() -> None:
-    with pytest.raises(ConfigError, match=r"no \[platform\] section; `doorbell init --platform BUNDLE` adds it"):
-        parse_config("[device]\nlocation = [1.0, 2.0]\n", Path("/etc/doorbell/doorbell.toml"))
+    text = '[device]\nlocation = [1.0, 2.0]\n[camera]\nsource = "picamera"\n'
+    with pytest.raises(ConfigError, match=r"\[platform\]: missing; `doorbell init --platform BUNDLE` adds it"):
+        parse_config(text, PATH)
 
 
 @pytest.mark.parametrize("location", ["[91.0, 0.0]", "[0.0]", '"here"', "[inf, 0.0]", "[0.0, 180.1]"])
