@@ -99,6 +99,7 @@ class Day:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover  # a day under the tracer takes three times as long, and each line is covered elsewhere
 def test_a_day_of_recording_keeps_memory_descriptors_folder_and_index_in_bounds(ram: Path) -> None:
     with closing(Day(ram)) as day:
         for _ in range(WARM_UP_HOURS):
