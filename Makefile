@@ -9,6 +9,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 VENV := .venv/.installed
 VIDEO ?=
+TESTS ?=
 FUZZ_SECONDS ?= 60
 
 help:
@@ -42,7 +43,7 @@ live: need-demo $(VENV)
 	@$(PYTHON) -m demo --live $(if $(VIDEO),--video "$(VIDEO)")
 
 test: need-test $(VENV)
-	$(PYTHON) -m pytest -q --ignore=tests/device --cov --cov-report=term:skip-covered
+	$(PYTHON) -m pytest -q --ignore=tests/device --cov --cov-report=term:skip-covered $(TESTS)
 
 lint: $(VENV)
 	.venv/bin/ruff check .
