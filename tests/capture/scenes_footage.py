@@ -1,6 +1,6 @@
 """Where real footage is, if it is anywhere: it is not part of the repository.
 
-`DOORBELL_FOOTAGE` names the folder; else `shared/data` beside the checkout is tried.
+`DOORBELL_FOOTAGE` names the folder; else a folder beside the checkout is tried.
 Debian's package opencv-doc has two more clips; dpkg knows where.
 """
 
