@@ -73,7 +73,7 @@ def mirror() -> str:
                 words = line.split()
                 if words[:1] in (["URIs:"], ["deb"]) and words[1].startswith("http"):
                     return words[1]
-    sys.exit("boot test: apt knows no Debian mirror")
+    sys.exit("boot test: apt knows no Debian mirror: set one in /etc/apt/sources.list")
 
 
 def built(lab: Path) -> Path:
