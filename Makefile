@@ -42,9 +42,8 @@ demo: need-demo $(VENV)
 live: need-demo $(VENV)
 	@$(PYTHON) -m demo --live $(if $(VIDEO),--video "$(VIDEO)")
 
-# Two files at a time, each file's tests in their order; TESTS names fewer of them.
 test: need-test $(VENV)
-	$(PYTHON) -m pytest -q -n 2 --dist loadfile --ignore=tests/device --cov --cov-report=term:skip-covered $(TESTS)
+	$(PYTHON) -m pytest -q --ignore=tests/device --cov --cov-report=term:skip-covered $(TESTS)
 
 lint: $(VENV)
 	.venv/bin/ruff check .
