@@ -21,7 +21,8 @@ need-demo:
 need-test:
 	@tools/need test
 
-# The newest Python that the lock was made for and that can make a virtual environment.
+# The newest Python that the lock was made for and that can make a virtual environment. The lock is complete; without
+# --no-deps an older pip looks past its pin for coverage[toml] and stops once there is a newer coverage.
 $(VENV): requirements/dev.txt pyproject.toml | need-demo
 	@set -eu; \
 	if [ ! -x $(PYTHON) ]; then \
@@ -32,8 +33,9 @@ $(VENV): requirements/dev.txt pyproject.toml | need-demo
 	  echo "Making .venv with $$($$found --version) (once, about a minute)"; \
 	  $$found -m venv .venv; \
 	fi; \
-	$(PYTHON) -m pip --disable-pip-version-check install -qq --require-hashes -r requirements/dev.txt; \
+	$(PYTHON) -m pip --disable-pip-version-check install -qq --no-deps --require-hashes -r requirements/dev.txt; \
 	$(PYTHON) -m pip --disable-pip-version-check install -qq --no-deps --no-build-isolation -e .; \
+	$(PYTHON) -m pip --disable-pip-version-check check -qq; \
 	touch $@
 
 demo: need-demo $(VENV)

@@ -93,7 +93,16 @@ def built(lab: Path) -> Path:
             shutil.copy(path, tree / path[1:])
     shutil.copy(HOUSE / "requirements/dev.txt", tree / "tmp")
     run("chroot", tree, "python3", "-m", "venv", "/opt/doorbell")
-    pip = ("/opt/doorbell/bin/pip", "install", "-q", "--no-cache-dir", "--require-hashes", "-r", "/tmp/dev.txt")
+    pip = (
+        "/opt/doorbell/bin/pip",
+        "install",
+        "-q",
+        "--no-cache-dir",
+        "--no-deps",
+        "--require-hashes",
+        "-r",
+        "/tmp/dev.txt",
+    )
     run("chroot", tree, "env", "-u", "PIP_FIND_LINKS", *pip)
     mark.write_text(recipe)
     return tree
