@@ -33,7 +33,7 @@ _ADDRESS: Final = allow.string(r"\S{3,500}", "an address")
 _GPIO_PIN: Final = allow.integer(0, 27)
 _HOST: Final = allow.string(r"[0-9A-Za-z.:_-]{1,253}", "a host name or an IP address")
 _CAMERA: Final = allow.string(
-    r"picamera|v4l2:/dev/.+|file:.+|scene:[a-z]+(\?.+)?|rtsps?://.+",
+    r"picamera|v4l2:/dev/.+|file:.+|scene:(porch|night|rain|still|street)(\?.+)?|rtsps?://.+",
     '"picamera", "v4l2:/dev/video0", "file:clip.mp4", "scene:porch" or "rtsp://…"',
 )
 

@@ -89,6 +89,13 @@ def test_a_location_is_a_point_on_the_map(location: str) -> None:
         parse_config(GOOD.replace("[51.5033, -0.1276]", location), PATH)
 
 
+def test_a_scene_that_there_is_not_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"camera\.source = 'scene:moon'"):
+        parse_config(GOOD.replace("scene:porch", "scene:moon"), PATH)
+    for name in ("porch", "night", "rain", "still", "street?seed=3"):
+        parse_config(GOOD.replace("scene:porch", f"scene:{name}"), PATH)
+
+
 def test_broker_and_directory_are_addresses_without_secrets() -> None:
     for bad in ("http://b", "mqtts://user:secret@b", "mqtts://"):
         with pytest.raises(ConfigError, match=r"platform\.broker"):
