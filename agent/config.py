@@ -4,6 +4,7 @@ An unknown key, a wrong type or a value out of range is one line that names the 
 allowed. Secrets are paths. Paths are relative to the file's folder.
 """
 
+import ipaddress
 import socket
 import tomllib
 from collections.abc import Mapping
@@ -130,6 +131,22 @@ class PageSettings:
     )
     idle_s: int = _key(allow.integer(10, 86_400), 600)
 
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """Every name that the page answers to; a host that means every address is none."""
+        try:
+            is_name = not ipaddress.ip_address(self.host).is_unspecified
+        except ValueError:
+            is_name = True
+        return (*self.names, self.host) if is_name else self.names
+
+    @property
+    def link_host(self) -> str:
+        """The name in a pairing link, as it stands in a URL: the host where it is one, else the first name."""
+        names = self.all_names
+        name = self.host if self.host in names else names[0]
+        return f"[{name}]" if ":" in name else name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformSettings:
@@ -224,6 +241,8 @@ def _check_together(config: Config) -> None:
     """Check what two keys say of each other."""
     if config.consent.button == "always" and config.button.pin is None:
         raise ConfigError('consent.button = "always": allowed only with button.pin; set the pin or use "auto"')
+    if not config.page.all_names:
+        raise ConfigError("page.names = []: allowed is at least one, as page.host is every address")
     pins = [config.button.pin, config.button.lamp_pin, config.bell.pin]
     wired = [pin for pin in pins if pin is not None]
     if len(set(wired)) != len(wired):

@@ -96,6 +96,28 @@ def test_a_scene_that_there_is_not_is_named() -> None:
         parse_config(GOOD.replace("scene:porch", f"scene:{name}"), PATH)
 
 
+@pytest.mark.parametrize(
+    ("lines", "names", "in_link"),
+    [
+        ('names = ["d.local"]', ("d.local",), "d.local"),
+        ('host = "::"\nnames = ["d.local", "d"]', ("d.local", "d"), "d.local"),
+        ('host = "192.168.1.7"\nnames = ["d.local"]', ("d.local", "192.168.1.7"), "192.168.1.7"),
+        ('host = "::1"\nnames = []', ("::1",), "[::1]"),
+    ],
+)
+def test_the_page_is_called_by_its_names_and_a_host_that_is_one(
+    lines: str, names: tuple[str, ...], in_link: str
+) -> None:
+    page = parse_config(_with("page", lines), PATH).page
+    assert page.all_names == names
+    assert page.link_host == in_link
+
+
+def test_a_page_without_any_name_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"page\.names"):
+        parse_config(_with("page", "names = []"), PATH)
+
+
 def test_broker_and_directory_are_addresses_without_secrets() -> None:
     for bad in ("http://b", "mqtts://user:secret@b", "mqtts://"):
         with pytest.raises(ConfigError, match=r"platform\.broker"):

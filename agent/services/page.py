@@ -19,7 +19,7 @@ from agent.core.errors import RefusedError, TroubleError
 from agent.page.app import make_app
 from agent.page.events import EventHub
 from agent.page.https_server import listen, make_server
-from agent.page.rules import allowed_hosts, is_wildcard
+from agent.page.rules import allowed_hosts
 from agent.page.tls_identity import TlsIdentity
 from agent.services.page_vault import WireVault
 from agent.services.sd_notify import notify, watchdog_s
@@ -42,12 +42,6 @@ def _systemd_socket() -> socket.socket | None:
     if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
         return None
     return socket.socket(fileno=FIRST_SYSTEMD_FD)
-
-
-def _names(config: Config) -> list[str]:
-    """What the certificate is for: every name that the page answers to."""
-    page = config.page
-    return list(page.names) if is_wildcard(page.host) else [*page.names, page.host]
 
 
 class _Trouble:
@@ -138,7 +132,7 @@ def main(config: Config) -> int:
     clock, hub = SystemClock(config.device.clock), EventHub()
     identity = TlsIdentity(config.device.state_dir / "page")
     vault = WireVault(config.device.run_dir / "page.sock", clock, hub.end_all)
-    names = _names(config)
+    names = list(config.page.all_names)
     try:
         if not _certified(identity, vault, clock, names, stop):
             return 0

@@ -93,8 +93,7 @@ def initialise(config: Config, *, with_recovery: bool) -> Card:
     _first_entries(config, keys, recovery, secret)
     spki = TlsIdentity(state / "page").spki_sha256
     _hand_to_units(state)
-    host = config.page.host if config.page.host not in {"0.0.0.0", "::"} else config.page.names[0]  # noqa: S104 - compared
-    link = build_link(Link(f"[{host}]" if ":" in host else host, config.page.port, secret, spki))
+    link = build_link(Link(config.page.link_host, config.page.port, secret, spki))
     return Card(link, None if recovery is None else encode_recovery(recovery.private_bytes_raw()))
 
 

@@ -98,6 +98,7 @@ def test_a_newer_link_in_the_same_tab_is_taken(served: Served, new_phone: Callab
     page.goto(served.pair_link())
     page.get_by_role("button", name="Pair this phone").wait_for()
     OwnerBrowser(page).pair(served.pair_link())
+    assert len(served.vault.phones_by_kid) == 1
 
 
 def test_outside_the_window_pairing_says_what_to_do(served: Served, new_phone: Callable[[], Page]) -> None:

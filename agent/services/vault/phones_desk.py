@@ -92,9 +92,7 @@ class PhonesDesk:
     def link(self, secret: bytes) -> str:
         """Return the pairing link of a secret."""
         page = self._house.config.page
-        named = page.host not in {"0.0.0.0", "::"} or not page.names  # noqa: S104 - compared, not bound
-        host = page.host if named else page.names[0]
-        return build_link(Link(f"[{host}]" if ":" in host else host, page.port, secret, self.spki()))
+        return build_link(Link(page.link_host, page.port, secret, self.spki()))
 
     def pair(self, body: Json) -> dict[str, Json]:
         """Pair a phone that proves to have read the link.

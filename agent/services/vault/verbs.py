@@ -243,9 +243,8 @@ class PageVerbs:
 
     def _certificate(self, request: Request) -> Message:
         page, keys = self._house.config.page, self._house.keys
-        names = [*page.names] + ([page.host] if page.host not in {"0.0.0.0", "::"} else [])  # noqa: S104 - compared
         utc_ms = max(self._house.now().utc_ms, self._house.keeper.floor_s * 1_000)
-        chain, spki = certify_page(request.message.blob or b"", keys.ca, keys.device_kid, names, utc_ms)
+        chain, spki = certify_page(request.message.blob or b"", keys.ca, keys.device_kid, page.all_names, utc_ms)
         self._phones.page_certified(spki)
         return Message({"chain": chain})
 
