@@ -34,6 +34,7 @@ DELIVER_S = 120.0
 PERSON_S = 1800.0
 PAIR_AGAIN_S = 115.0
 SETTLED_MS = 6_000
+TOUCHING_MS = 200
 MARGIN_S = 2
 POLL_S = 0.5
 PERSON_POLL_S = 1.5
@@ -107,7 +108,7 @@ def wait_for_a_clip(town: Neighbourhood, tell: Narrator, since_ms: int) -> Clip:
     """Wait until somebody was recorded from start to end."""
     tell.chapter("Somebody comes to the door")
     deadline = time.monotonic() + CLIP_S
-    with tell.wait("The camera watches; nothing is written while nothing happens"):
+    with tell.wait("The camera watches; only what moves is written"):
         while time.monotonic() < deadline:
             now_ms = int(time.time() * 1000)
             for clip in clips_on_card(town.state_dir):
@@ -122,8 +123,11 @@ def wait_for_a_clip(town: Neighbourhood, tell: Narrator, since_ms: int) -> Clip:
         else:
             raise StoryError(f"nothing moved before the camera for {CLIP_S:.0f} s: try another video")
     seconds = (clip.end_ms - clip.start_ms) / 1000
+    others = (other.end_ms for other in clips_on_card(town.state_dir) if other.clip != clip.clip)
+    follows = any(abs(end_ms - clip.start_ms) < TOUCHING_MS for end_ms in others)
+    begins = "going on where the last one ended" if follows else "from before the trigger on"
     tell.say(
-        f"A clip of {seconds:.0f} s, from before the trigger on: {clip.segments} sealed segments, "
+        f"A clip of {seconds:.0f} s, {begins}: {clip.segments} sealed segments, "
         f"{clip.bytes / 1e6:.1f} MB. Without the owner's keys they are noise."
     )
     return clip
