@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(f"{args.video}: there is no such video")
     if args.video is not None and not _is_film(args.video):
         return _failed(f"{args.video}: this is not a video that can be read; name another one")
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts what it puts in the background deaf to Ctrl-C
+        signal.signal(number, _interrupt)
     out = args.out or Path("out") / time.strftime("demo-%Y%m%d-%H%M%S")
     tell = Narrator()
     town = None

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,22 @@ from demo.narrator import Narrator
 DEMO = [sys.executable, "-m", "demo"]
 
 
+STARTED: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def none_is_left_running() -> Iterator[None]:
+    """End what a failed test left, so that it fails alone."""
+    yield
+    for child in STARTED:
+        if child.poll() is None:
+            child.kill()  # its doorbell ends with it
+        child.communicate()
+    STARTED.clear()
+
+
 def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    child = subprocess.Popen(
         [*DEMO, "--out", str(folder / "out"), *arguments],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(folder), **environment},
@@ -26,6 +41,8 @@ def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen
         text=True,
         start_new_session=True,
     )
+    STARTED.append(child)
+    return child
 
 
 def processes_of(folder: Path) -> list[str]:
