@@ -15,7 +15,6 @@ link, a memfd that could still change is refused, descriptors that nobody asked 
 import contextlib
 import os
 import socket
-import struct
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,12 +25,13 @@ from typing import Final
 from agent.core.errors import DoorbellError, RefusedError, TroubleError
 from agent.core.strict_json import Json, dump, parse
 from agent.services.memfd import MAX_BLOB_BYTES, memfd, read_memfd
+from agent.services.outbox import Outbox
 from agent.services.unix_server import PEERCRED
 
 MAX_FRAME_BYTES: Final = 65_536
 MAX_FDS: Final = 16
 MAX_WAITING_CALLS: Final = 256
-SEND_TIMEOUT_S: Final = 5.0
+CLOSE_TIMEOUT_S: Final = 5.0
 
 Args = dict[str, Json]
 
@@ -138,13 +138,11 @@ class Link:
         self._sock = sock
         self._on_request = on_request
         self._on_close = on_close
-        self._send_lock = threading.Lock()
+        self._outbox = Outbox(sock, f"{name}-sender")
         self._lock = threading.Lock()
         self._number = 0
         self._calls: dict[int, OnReply] = {}
         self._closed = False
-        seconds = struct.pack("ll", int(SEND_TIMEOUT_S), 0)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds)
         self._reader = threading.Thread(target=self._read_all, name=f"{name}-reader", daemon=True)
 
     def start(self) -> "Link":
@@ -260,10 +258,10 @@ class Link:
         self.send({"id": 0, "verb": verb}, Message(args or {}, blob, list(fds)))
 
     def send(self, head: Args, message: Message) -> None:
-        """Send one frame. The descriptors stay the caller's.
+        """Send one frame, without waiting for a peer that reads slowly. The descriptors stay the caller's.
 
         Raises:
-            TroubleError: link, when the peer is gone or does not read.
+            TroubleError: link, when the peer is gone or has not read for too long.
         """
         own: list[int] = []
         try:
@@ -274,30 +272,18 @@ class Link:
             if len(raw) > MAX_FRAME_BYTES:
                 own.insert(0, memfd(dump(message.args)))
                 raw = dump({**frame, "args": {}, "big": True, "fds": len(message.fds)})
-            self._send_raw(len(raw).to_bytes(4, "big") + raw, [*own, *message.fds])
+            self._outbox.send(len(raw).to_bytes(4, "big") + raw, [*own, *message.fds])
+        except OSError as exc:
+            raise TroubleError("link", "the other process is gone") from exc
         finally:
             for fd in own:
                 os.close(fd)
 
-    def _send_raw(self, raw: bytes, fds: list[int]) -> None:
-        with self._send_lock:
-            try:
-                sent = socket.send_fds(self._sock, [raw], fds) if fds else self._sock.send(raw)
-                if sent < len(raw):
-                    self._sock.sendall(memoryview(raw)[sent:])
-            except OSError as exc:
-                self._shut_down()  # half a frame may be out: the link can't go on
-                raise TroubleError("link", "the other process is gone") from exc
-
-    def _shut_down(self) -> None:
-        with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
-
     def close(self) -> None:
         """End the link and wait for its reader."""
-        self._shut_down()
+        self._outbox.close()
         if threading.current_thread() is not self._reader:
-            self._reader.join(timeout=SEND_TIMEOUT_S)
+            self._reader.join(timeout=CLOSE_TIMEOUT_S)
 
     def _read_all(self) -> None:
         try:
@@ -308,6 +294,7 @@ class Link:
         with self._lock:
             self._closed = True
             calls, self._calls = list(self._calls.values()), {}
+        self._outbox.close()
         self._sock.close()
         for on_reply in calls:
             on_reply(TroubleError("link", "the other process is gone"))
