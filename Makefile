@@ -45,7 +45,7 @@ live: need-demo $(VENV)
 	@$(PYTHON) -m demo --live $(if $(VIDEO),--video "$(VIDEO)")
 
 test: need-test $(VENV)
-	$(PYTHON) -m pytest -q --ignore=tests/device --cov --cov-report=term:skip-covered $(TESTS)
+	$(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile --ignore=tests/device --cov --cov-report=term:skip-covered $(TESTS)
 
 lint: $(VENV)
 	.venv/bin/ruff check .
