@@ -7,7 +7,8 @@ Rules of this room:
 2. `i` is the number of a segment's log entry: it only rises, is never given twice, and pages the lists.
 3. Two pairs of times. `start_ms`, `end_ms` are what the meta says, forever. `at_ms`, `until_ms` are what is
    known now: the recorded ones, or those that a `clock` entry mapped. Only what is `placed` (recorded with a
-   synced clock, or mapped) can match a request (protocol section 16).
+   synced clock, or unsynced and mapped) can match a request (protocol section 16). A suspect one never is: its
+   recorded time is not to be trusted, and a verifier of the evidence would judge it by that time.
 4. A query for a window looks back by the longest segment ever held, so it costs the same at any size.
 """
 
@@ -111,7 +112,7 @@ def add_segment(tx: sqlite3.Connection, meta: SegmentMeta, sidecar: Sidecar, log
 
 
 def put_mapping(tx: sqlite3.Connection, boot: Id, offset_ms: int, log_n: int) -> int:
-    """Map every segment of `boot` that has no place in time yet, and the unsynced ones of it that follow.
+    """Map every unsynced segment of `boot` that has no place in time yet, and those of it that follow.
 
     Args:
         tx: the vault's open transaction.
@@ -126,7 +127,7 @@ def put_mapping(tx: sqlite3.Connection, boot: Id, offset_ms: int, log_n: int) ->
     tx.execute("INSERT OR REPLACE INTO mappings VALUES (?, ?, ?)", (raw, offset_ms, log_n))
     return tx.execute(
         "UPDATE segments SET at_ms = mono_ms + ?1, until_ms = mono_ms + ?1 + end_ms - start_ms, placed = 1,"
-        " mapped_by = ?2 WHERE boot = ?3 AND NOT placed",
+        " mapped_by = ?2 WHERE boot = ?3 AND NOT placed AND clock = 'unsynced'",
         (offset_ms, log_n, raw),
     ).rowcount
 

@@ -46,10 +46,10 @@ def test_what_overlaps_a_window_is_exactly_what_a_plain_search_finds(
     for n, (start_ms, size_ms, clock) in enumerate(spans):
         one = _add(tx, n, start_ms=start_ms, end_ms=start_ms + size_ms, mono_ms=start_ms + 7, clock=clock)
         at_ms = start_ms if clock == "synced" else start_ms + 7 + offset_ms
-        placed.append((at_ms, at_ms + size_ms, one.id, clock == "synced"))
-    for mapped in (False, True):
+        placed.append((at_ms, at_ms + size_ms, one.id, clock))
+    for clocks in ({"synced"}, {"synced", "unsynced"}):
         to_ms = from_ms + length_ms
-        expected = {id_ for at, until, id_, ok in placed if (ok or mapped) and at < to_ms and until > from_ms}
+        expected = {id_ for at, until, id_, clock in placed if clock in clocks and at < to_ms and until > from_ms}
         found = sqlite_store.overlap(tx, from_ms, to_ms)
         assert {one.id for one in found} == expected
         assert sorted(one.i for one in found) == sorted(sqlite_store.overlapping(tx, from_ms, to_ms))
@@ -130,12 +130,14 @@ def test_an_unsynced_segment_that_comes_after_the_mapping_is_placed_at_once(tx: 
     assert [one.at_ms for one in sqlite_store.overlap(tx, 0, 10**13)] == [1_060_000]
 
 
-def test_a_suspect_segment_waits_for_a_mapping_that_is_newer_than_the_suspicion(tx: sqlite3.Connection) -> None:
+def test_a_suspect_segment_is_mapped_by_nothing_and_matches_nothing(tx: sqlite3.Connection) -> None:
     sqlite_store.put_mapping(tx, BOOT, 1_000_000, 7)
-    _add(tx, 8, clock="suspect", mono_ms=60_000)
+    one = _add(tx, 8, clock="suspect", mono_ms=60_000)
+    assert sqlite_store.put_mapping(tx, BOOT, 2_000_000, 9) == 0
     assert sqlite_store.overlapping(tx, 0, 10**14) == []
-    assert sqlite_store.put_mapping(tx, BOOT, 2_000_000, 9) == 1
-    assert [one.at_ms for one in sqlite_store.overlap(tx, 0, 10**14)] == [2_060_000]
+    stored = sqlite_store.segment(tx, one.id)
+    assert stored is not None
+    assert (stored.at_ms, stored.placed, stored.mapped_by) == (one.start_ms, False, None)
 
 
 def test_a_synced_segment_is_never_moved_by_a_mapping(tx: sqlite3.Connection) -> None:
