@@ -1,7 +1,7 @@
 """The target files of the directory that a bundle carries: protocol section 4.
 
 A key is looked up by its kid and used only inside its time. A weak or misnamed key stays in its file and
-verifies nothing: `check_signature` refuses it.
+verifies nothing: `check_signature` refuses it. A good key of the same kid goes on working (section 2).
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from typing import Final, cast
 
 from agent.core.encoding import unb64
 from agent.core.errors import RefusedError
-from agent.core.ids import Kid
+from agent.core.ids import Kid, kid_of
+from agent.core.keys import is_weak
 from agent.core.strict_json import Json, parse
 from agent.core.text import is_text
 from agent.evidence.forms import (
@@ -108,8 +109,10 @@ class Agency:
 
 
 def find_key(keys: tuple[ListedKey, ...], kid: Kid) -> ListedKey | None:
-    """Return the key of that name, or None."""
-    return next((key for key in keys if key.kid == kid), None)
+    """Return the key of that name, or None; one that can verify goes before one that is weak or misnamed."""
+    named = [key for key in keys if key.kid == kid]
+    good = (key for key in named if kid_of(key.public) == kid and not is_weak(key.public))
+    return next(good, named[0] if named else None)
 
 
 def _keys(value: Json, what: str) -> tuple[ListedKey, ...]:
