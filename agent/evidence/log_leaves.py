@@ -98,14 +98,27 @@ class PhoneEntry:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """The entries that the leaves of a bundle hold, by kind."""
+    """The entries that the leaves of a bundle hold, by kind; `clocks` are (n, offset_ms) of a boot, n rising."""
 
     segments: dict[Id, SegmentEntry]
     paired: dict[Kid, PhoneEntry]
     admitted: dict[Kid, PhoneEntry]
     consents: dict[Sha256, tuple[int, Id]]
     buttons: dict[bytes, int]
-    offsets_ms: dict[Id, int]
+    clocks: dict[Id, list[tuple[int, int]]]
+
+    def offset_ms(self, boot: Id, segment_n: int) -> int | None:
+        """Return the offset that maps a segment of `boot`, or None where no entry does (section 16).
+
+        As the device maps: by the last `clock` entry before the segment's own, or, where there was none yet, by
+        the first after it.
+        """
+        before: int | None = None
+        for n, offset_ms in self.clocks.get(boot, ()):
+            if n > segment_n:
+                return offset_ms if before is None else before
+            before = offset_ms
+        return before
 
 
 def parse_leaf(value: Json) -> Leaf:
@@ -153,11 +166,11 @@ def _add(log: Log, n: int, item: dict[str, Json]) -> None:
         case "key" if item["name"] == "button":
             log.buttons[unb64(item["pub"])] = n
         case "clock":
-            log.offsets_ms[Id(cast("str", item["boot"]))] = cast("int", item["offset_ms"])
+            log.clocks.setdefault(Id(cast("str", item["boot"])), []).append((n, cast("int", item["offset_ms"])))
 
 
 def read_log(leaves: Iterable[Leaf]) -> Log:
-    """Read the entries of the leaves, in the log's order, so that a later clock mapping replaces an earlier one.
+    """Read the entries of the leaves, in the log's order.
 
     Raises:
         RefusedError: E_SIZE, E_JSON, E_SCHEMA; E_LOG when two stand at one place or an entry names another place.

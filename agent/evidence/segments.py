@@ -151,11 +151,12 @@ class SegmentJudge:
         start_ms, end_ms = meta.start_ms, meta.end_ms
         mapped = meta.clock == "unsynced"
         if mapped:
-            if meta.boot not in self.log.offsets_ms:
+            offset_ms = self.log.offset_ms(meta.boot, entry.n)
+            if offset_ms is None:
                 raise RefusedError(
                     "C_STALE", f"segment {granted.id} was recorded before the clock was set: no time"
                 )
-            start_ms = meta.mono_ms + self.log.offsets_ms[meta.boot]
+            start_ms = meta.mono_ms + offset_ms
             end_ms = start_ms + meta.end_ms - meta.start_ms
         if end_ms - start_ms > MAX_SEGMENT_MS:
             raise RefusedError("C_STALE", f"segment {granted.id} is said to last longer than a day")
