@@ -20,6 +20,7 @@ from agent.core.errors import DoorbellError, TroubleError
 from agent.evidence.bundle_folder import BundleFolder, read_file
 from agent.evidence.findings import Claim
 from agent.evidence.open import open_bundle
+from agent.evidence.report import cannot_show
 from agent.evidence.tuf_chain import MAX_ROOT_BYTES
 from agent.evidence.verify import judge
 
@@ -71,11 +72,13 @@ def _zone(name: str) -> ZoneInfo:
         raise TroubleError("zone", f"{name!a} is no time zone: give one such as Europe/London") from exc
 
 
-def _print_claims(claims: Sequence[Claim], unjudged: Sequence[str]) -> None:
+def _print_claims(claims: Sequence[Claim], unjudged: Sequence[str], unshown: Sequence[str]) -> None:
     for claim in claims:
         _say(f"{'holds' if claim.holds else 'FAILS'}  {claim.name:<10}  {claim.text}")
     for line in unjudged:
         _say(f"-      not judged  {line}")
+    for line in unshown:
+        _say(f"-      can't show  {line}")
 
 
 def _fail(exc: DoorbellError) -> int:
@@ -95,11 +98,13 @@ def run_verify(args: argparse.Namespace) -> int:
         verdict = judge(BundleFolder(args.bundle), root, key)
     except DoorbellError as exc:
         return _fail(exc)
+    unshown = cannot_show(verdict.segments)
     if args.json:
         claims = [asdict(claim) for claim in verdict.claims]
-        _say(json.dumps({"holds": verdict.holds, "claims": claims, "not_judged": verdict.unjudged}))
+        told = {"holds": verdict.holds, "claims": claims, "not_judged": verdict.unjudged, "cannot_show": unshown}
+        _say(json.dumps(told))
     else:
-        _print_claims(verdict.claims, verdict.unjudged)
+        _print_claims(verdict.claims, verdict.unjudged, unshown)
     if not verdict.holds:
         sys.stderr.write(f"doorbell: does not hold: {_broken(verdict.claims)}\n")
     return 0 if verdict.holds else 1

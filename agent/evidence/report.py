@@ -247,6 +247,16 @@ def _clip(clip: Id, items: Sequence[Shown], film: Film, zone: Zone) -> ClipPart:
     )
 
 
+def cannot_show(segments: Sequence[Shown]) -> tuple[str, ...]:
+    """Return what a bundle with these segments can't show, a sentence each (section 15)."""
+    clocks = {shown.meta.clock for shown in segments}
+    return (
+        *CANNOT_SHOW,
+        *([UNSYNCED] if "unsynced" in clocks else []),
+        *([SUSPECT] if "suspect" in clocks else []),
+    )
+
+
 def make_report(
     verdict: Verdict,
     films: Mapping[Id, Film],
@@ -263,18 +273,13 @@ def make_report(
         problems: what went wrong beside the claims, a line each.
         zone: the time zone to show times in.
     """
-    clocks = {shown.meta.clock for shown in verdict.segments}
     submission, receipt, listed = verdict.submission, verdict.receipt, verdict.directory
     return Report(
         holds=verdict.holds and not problems,
         problems=tuple(problems),
         claims=verdict.claims,
         not_judged=verdict.unjudged,
-        cannot_show=(
-            *CANNOT_SHOW,
-            *([UNSYNCED] if "unsynced" in clocks else []),
-            *([SUSPECT] if "suspect" in clocks else []),
-        ),
+        cannot_show=cannot_show(verdict.segments),
         time_zone=zone.name,
         device=None if submission is None else kid_of(submission.device),
         submission_sha256=None if submission is None else submission.sha256,

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent.evidence import command
+from agent.evidence.report import CANNOT_SHOW
 from tests.fakes.evidence_bundles import bundle_case
 
 
@@ -42,8 +43,14 @@ def arguments(desk: Path) -> tuple[str, ...]:
 def test_verify_prints_one_line_per_claim(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert verify(*arguments(desk)) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 12
-    assert all(line.startswith("holds  ") for line in lines)
+    assert all(line.startswith("holds  ") for line in lines[:12])
+    assert not any(line.startswith(("holds", "FAILS")) for line in lines[12:])
+
+
+def test_verify_says_what_it_cannot_show(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify(*arguments(desk)) == 0
+    lines = capsys.readouterr().out.splitlines()[12:]
+    assert lines == [f"-      can't show  {line}" for line in CANNOT_SHOW]
 
 
 def test_verify_tells_programs_the_same(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,6 +58,7 @@ def test_verify_tells_programs_the_same(desk: Path, capsys: pytest.CaptureFixtur
     told = json.loads(capsys.readouterr().out)
     assert told["holds"] is True
     assert len(told["claims"]) == 12
+    assert told["cannot_show"] == list(CANNOT_SHOW)
 
 
 def test_open_names_the_film_and_the_report(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.core.segment_file import SegmentClock
+from agent.evidence.bundle_folder import BundleFolder
 from agent.evidence.open import open_bundle
-from agent.evidence.report import Report, Zone, missing_numbers
+from agent.evidence.report import CANNOT_SHOW, SUSPECT, UNSYNCED, Report, Zone, cannot_show, missing_numbers
 from agent.evidence.report_html import render
+from agent.evidence.verify import judge
 from tests.fakes.evidence_bundles import bundle_case
 
 ATTACK = "</td><script>alert(1)</script><img src=x onerror=alert(1)>\"' onload='x"
@@ -109,3 +112,12 @@ def test_a_moment_is_told_in_its_zone_through_a_change_of_the_clocks() -> None:
     assert before.local == "2026-10-25 01:59:59 BST (+0100)"
     assert after.local == "2026-10-25 01:00:00.250 GMT (+0000)"
     assert after.utc == "2026-10-25 01:00:00.250 UTC"
+
+
+@pytest.mark.parametrize(("clock", "more"), [("synced", ()), ("unsynced", (UNSYNCED,)), ("suspect", (SUSPECT,))])
+def test_what_cannot_be_shown_names_a_clock_that_was_not_set(
+    clock: SegmentClock, more: tuple[str, ...], tmp_path: Path
+) -> None:
+    case = bundle_case("good")
+    shown = judge(BundleFolder(case.write(tmp_path / "bundle")), case.root, case.key).segments[0]
+    assert cannot_show([replace(shown, meta=replace(shown.meta, clock=clock))]) == (*CANNOT_SHOW, *more)
