@@ -69,12 +69,13 @@ def status_of(code: str) -> int:
     return _STATUS.get(code, 400)
 
 
-def _bracketed(host: str) -> str:
+def _spellings(host: str) -> set[str]:
+    """Return `host` as written and as browsers send it: names in lower case, IPv6 addresses in brackets."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return host.lower()
-    return f"[{address.compressed}]" if address.version == 6 else address.compressed  # noqa: PLR2004 IPv6
+        return {host, host.lower()}
+    return {f"[{address.compressed}]" if address.version == 6 else address.compressed}  # noqa: PLR2004 IPv6
 
 
 def is_wildcard(host: str) -> bool:
@@ -90,9 +91,9 @@ def allowed_hosts(names: Iterable[str], host: str, port: int) -> frozenset[str]:
 
     Browsers leave out the port of a plain https URL, so at 443 the bare name counts too.
     """
-    bare = {_bracketed(name) for name in names}
+    bare = {spelling for name in names for spelling in _spellings(name)}
     if not is_wildcard(host):
-        bare.add(_bracketed(host))
+        bare |= _spellings(host)
     with_port = {f"{name}:{port}" for name in bare}
     return frozenset(with_port | bare if port == HTTPS_PORT else with_port)
 
