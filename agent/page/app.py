@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
-    from agent.core.strict_json import Json
     from agent.page.events import EventHub
     from agent.page.port import Body, VaultPort
 
@@ -37,8 +36,7 @@ T = TypeVar("T")
 
 VAULT_THREADS: Final = 16
 CHUNK_BYTES: Final = 262_144
-MAX_MS: Final = 9_999_999_999_999
-MAX_INDEX: Final = 2**53
+MAX_NUMBER: Final = 10**16 - 1  # section 1: integers have at most 16 digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +140,7 @@ class _Api:
     def _post(
         self,
         path: str,
-        answer: Callable[[Request, Json], Awaitable[Response]],
+        answer: Callable[[Request, bytes], Awaitable[Response]],
         *,
         max_bytes: int = rules.MAX_BODY,
         needs_session: bool = True,
@@ -162,13 +160,13 @@ class _Api:
 
     # -- pairing and session --------------------------------------------------------------------------------
 
-    async def _pair(self, _request: Request, body: Json) -> Response:
+    async def _pair(self, _request: Request, body: bytes) -> Response:
         return json_answer(await self._ask(self._vault.pair, bodies.pair_body(body)))
 
-    async def _challenge(self, _request: Request, body: Json) -> Response:
+    async def _challenge(self, _request: Request, body: bytes) -> Response:
         return json_answer(await self._ask(self._vault.challenge, bodies.phone_body(body)))
 
-    async def _open_session(self, _request: Request, body: Json) -> Response:
+    async def _open_session(self, _request: Request, body: bytes) -> Response:
         phone, sig = bodies.session_body(body)
         secret = await self._ask(self._vault.session, phone, sig)
         response = Response(status_code=204, headers={"cache-control": "no-store"})
@@ -182,17 +180,17 @@ class _Api:
             self._vault.segments,
             _session(request),
             _path_id(request),
-            after=_query(request, "after", high=MAX_INDEX, default=None),
+            after=_query(request, "after", high=MAX_NUMBER, default=None),
             limit=_limit(request, high=rules.MAX_PAGE, default=rules.MAX_PAGE),
         )
 
-    async def _decision(self, request: Request, body: Json) -> Response:
+    async def _decision(self, request: Request, body: bytes) -> Response:
         envelope = bodies.envelope_body(body)
         return json_answer(
             await self._ask(self._vault.decision, _session(request), _path_id(request), envelope), 202
         )
 
-    async def _stop(self, request: Request, body: Json) -> Response:
+    async def _stop(self, request: Request, body: bytes) -> Response:
         bodies.empty_body(body)
         return json_answer(await self._ask(self._vault.stop, _session(request), _path_id(request)))
 
@@ -221,7 +219,7 @@ class _Api:
         return await self._ask(
             self._vault.clips,
             _session(request),
-            before_ms=_query(request, "before", high=MAX_MS, default=None),
+            before_ms=_query(request, "before", high=MAX_NUMBER, default=None),
             limit=_limit(request, high=rules.MAX_CLIPS, default=rules.DEFAULT_CLIPS),
         )
 
@@ -229,11 +227,11 @@ class _Api:
         return await self._ask(
             self._vault.stanzas,
             _session(request),
-            after=_query(request, "after", high=MAX_INDEX, default=None),
+            after=_query(request, "after", high=MAX_NUMBER, default=None),
             limit=_limit(request, high=rules.MAX_PAGE, default=rules.MAX_PAGE),
         )
 
-    async def _hand_on(self, request: Request, body: Json) -> Response:
+    async def _hand_on(self, request: Request, body: bytes) -> Response:
         phone: str = request.path_params["phone"]
         if not ids.is_kid(phone):
             raise RefusedError("NOT_FOUND")
@@ -243,14 +241,16 @@ class _Api:
     # -- the rest ---------------------------------------------------------------------------------------------
 
     async def _log(self, request: Request) -> Body:
+        # Section 10 sets no limit for the log's pages: who asks for more than a page gets a page.
+        limit = _limit(request, high=MAX_NUMBER, default=rules.MAX_PAGE)
         return await self._ask(
             self._vault.log,
             _session(request),
-            after=_query(request, "after", high=MAX_INDEX, default=None),
-            limit=_limit(request, high=rules.MAX_PAGE, default=rules.MAX_PAGE),
+            after=_query(request, "after", high=MAX_NUMBER, default=None),
+            limit=min(limit, rules.MAX_PAGE),
         )
 
-    async def _action(self, request: Request, body: Json) -> Response:
+    async def _action(self, request: Request, body: bytes) -> Response:
         return json_answer(await self._ask(self._vault.action, _session(request), bodies.envelope_body(body)))
 
     async def _events(self, request: Request) -> Response:

@@ -80,6 +80,10 @@ def test_a_wildcard_host_is_no_name() -> None:
     assert rules.allowed_hosts(["bell.local"], "", 443) == {"bell.local:443", "bell.local"}
 
 
+def test_a_name_with_capitals_is_answered_to_as_written_and_as_browsers_send_it() -> None:
+    assert rules.allowed_hosts(["Bell.local"], "::", 8443) == {"Bell.local:8443", "bell.local:8443"}
+
+
 # -- headers ---------------------------------------
 
 
@@ -203,12 +207,10 @@ def test_a_body_that_is_no_strict_json_is_refused(phone: PhoneClient, raw: bytes
         (SOME_POST, {"phone": "nobody"}),
         ("/api/session", {"phone": "0" * 16, "sig": "AA=="}),
         ("/api/session", {"phone": "0" * 16}),
-        ("/api/phones/0000000000000000/stanzas", []),
         ("/api/phones/0000000000000000/stanzas", {}),
         ("/api/phones/0000000000000000/stanzas", [{"id": ID}]),
         ("/api/phones/0000000000000000/stanzas", [{"id": ID, "stanza": b64(bytes(63))}]),
         ("/api/phones/0000000000000000/stanzas", [{"id": "x", "stanza": b64(bytes(64))}]),
-        ("/api/phones/0000000000000000/stanzas", [{"id": ID, "stanza": b64(bytes(64))}] * 513),
     ],
 )
 def test_a_body_of_another_form_is_400(served: Served, phone: PhoneClient, path: str, body: object) -> None:
@@ -337,11 +339,26 @@ def test_unknown_ids_and_paths_are_404(phone: PhoneClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=513", "limit=-1", "limit=x", "limit=", "after=-1", "after=1e3", "limit=\u0661"]
+    "query",
+    ["limit=0", "limit=-1", "limit=x", "limit=", "after=-1", "after=1e3", "limit=\u0661", f"after={10**16}"],
 )
 def test_bad_queries_are_400(phone: PhoneClient, query: str) -> None:
     for path in (f"/api/requests/{ID}/segments", "/api/log", "/api/stanzas"):
         assert code(phone.get(f"{path}?{query}")) == (400, "E_SCHEMA")
+
+
+def test_a_page_is_not_larger_than_the_protocol_says_and_the_logs_is_cut(phone: PhoneClient) -> None:
+    for path in (f"/api/requests/{ID}/segments", "/api/stanzas"):
+        assert code(phone.get(f"{path}?limit=513")) == (400, "E_SCHEMA")
+    assert phone.json("/api/log?limit=513") == phone.json("/api/log?limit=512")
+
+
+def test_any_integer_of_16_digits_is_a_place_or_a_time(served: Served, phone: PhoneClient) -> None:
+    served.vault.record(now_ms() - 600_000)
+    far = 10**16 - 1
+    assert len(phone.json(f"/api/clips?before={far}")) == 1
+    assert phone.json(f"/api/stanzas?after={far}") == []
+    assert phone.json(f"/api/log?after={far}")["entries"] == []
 
 
 def test_pages_of_segments_follow_each_other(served: Served, phone: PhoneClient) -> None:
@@ -560,3 +577,47 @@ def test_a_pinned_key_is_that_of_the_certificate(served: Served) -> None:
     public = x509.load_pem_x509_certificate(pem.encode()).public_key()
     der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     assert ids.sha256_hex(der) == served.vault.spki.hex()
+
+
+def test_the_vault_gets_an_envelope_as_it_was_sent(
+    served: Served, phone: PhoneClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bytes] = []
+
+    def action(_session: str, raw: bytes) -> dict[str, Any]:
+        seen.append(raw)
+        return {}
+
+    monkeypatch.setattr(served.vault, "action", action)
+    for raw in (b'{ "a:b": "}",\n"c"' + b" " * 25_000 + b": {} }", b'{"a":1}'):
+        assert phone.request("POST", "/api/actions", raw=b' {\t"envelope" : ' + raw + b" }\r\n").status == 200
+        assert seen.pop() == raw
+    for bad in (
+        b'{"envelope":[]}',
+        b'{"envelope":{},"x":1}',
+        b'{"envelope":{},"envelope":{}}',
+        b'{"envelope":{}}}',
+    ):
+        assert phone.request("POST", "/api/actions", raw=bad).status == 400
+    assert not seen
+
+
+@pytest.mark.parametrize("count", [0, 513, 3_500])
+def test_stanzas_are_handed_on_as_many_as_a_body_holds(
+    served: Served, phone: PhoneClient, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    seen: list[Any] = []
+
+    def hand_on(_session: str, _phone: str, given: Any) -> dict[str, Any]:
+        seen.append(given)
+        return {}
+
+    monkeypatch.setattr(served.vault, "hand_on", hand_on)
+    stanzas = [{"id": f"{n:032x}", "stanza": b64(bytes(64))} for n in range(count)]
+    assert phone.request("POST", f"/api/phones/{phone.kid}/stanzas", stanzas).status == 200
+    assert seen == [stanzas]
+
+
+def test_more_stanzas_than_a_body_holds_are_413(phone: PhoneClient) -> None:
+    stanzas = [{"id": ID, "stanza": b64(bytes(64))}] * 3_700
+    assert code(phone.request("POST", f"/api/phones/{phone.kid}/stanzas", stanzas)) == (413, "E_SIZE")
