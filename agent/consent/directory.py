@@ -16,9 +16,9 @@ from agent.consent.limits_of_owner import Limits
 from agent.core.errors import RefusedError
 from agent.core.geo import Point
 from agent.core.strict_json import Json, closed, parse
+from agent.core.text import MAX_DIRECTORY_TEXT
 
 MAX_FILE_BYTES: Final = 32 * 1024  # section 4: target files
-MAX_SHOWN: Final = 120  # the protocol sets no length for the directory's names; this fits every screen
 MAX_PORT: Final = 65_535
 MAX_LAT_E7: Final = 900_000_000
 MAX_LON_E7: Final = 1_800_000_000
@@ -197,7 +197,7 @@ def _region_agency(value: Json) -> RegionAgency:
 
 
 def _shown(value: Json, what: str) -> str:
-    return forms.shown(forms.string(value, what), what, limit=MAX_SHOWN)
+    return forms.shown(forms.string(value, what), what, limit=MAX_DIRECTORY_TEXT)
 
 
 def _status(value: Json) -> Literal["active", "suspended"]:

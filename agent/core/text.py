@@ -7,6 +7,9 @@ characters, no look-alike spaces, no piles of combining marks, and where asked f
 import unicodedata
 from typing import Final
 
+# The protocol sets no length for what the directory names (section 4); device, page and verifier take the same.
+MAX_DIRECTORY_TEXT: Final = 200
+
 _VARIATION: Final = frozenset([*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), 0x180B, 0x180C, 0x180D, 0x180F])
 _BLANK_LETTERS: Final = frozenset([0x115F, 0x1160, 0x3164, 0xFFA0, 0x2800])
 _MAX_MARKS: Final = 2

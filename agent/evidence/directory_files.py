@@ -12,7 +12,7 @@ from agent.core.errors import RefusedError
 from agent.core.ids import Kid, kid_of
 from agent.core.keys import is_weak
 from agent.core.strict_json import Json, parse
-from agent.core.text import is_text
+from agent.core.text import MAX_DIRECTORY_TEXT, is_text
 from agent.evidence.forms import (
     AGENCY,
     COUNT,
@@ -31,14 +31,13 @@ from agent.evidence.forms import (
 )
 
 MAX_TARGET_BYTES: Final = 32_768  # section 4
-MAX_SHOWN: Final = 200
 _MAX_LISTED: Final = 1_024
 
 _KEY_FORM: Final[Form] = {"kid": KID, "pub": KEY, "nbf": COUNT, "exp": COUNT}
 _KEYS: Final = list_of(OBJECT, 0, _MAX_LISTED)
 _PLATFORM_FORM: Final[Form] = {
     "v": ONE,
-    "name": lambda value: is_text(value, limit=MAX_SHOWN),
+    "name": lambda value: is_text(value, limit=MAX_DIRECTORY_TEXT),
     "version": COUNT,
     "issued": COUNT,
     "dispatch": _KEYS,
@@ -49,9 +48,9 @@ _PLATFORM_FORM: Final[Form] = {
 _AGENCY_FORM: Final[Form] = {
     "v": ONE,
     "id": AGENCY,
-    "name": lambda value: is_text(value, limit=MAX_SHOWN),
-    "country": lambda value: is_text(value, limit=MAX_SHOWN),
-    "region": lambda value: is_text(value, limit=MAX_SHOWN),
+    "name": lambda value: is_text(value, limit=MAX_DIRECTORY_TEXT),
+    "country": lambda value: is_text(value, limit=MAX_DIRECTORY_TEXT),
+    "region": lambda value: is_text(value, limit=MAX_DIRECTORY_TEXT),
     "status": one_of("active", "suspended"),
     "sign": _KEYS,
     "enc": _KEYS,
@@ -61,7 +60,7 @@ _AGENCY_FORM: Final[Form] = {
     "centre": list_of(whole(-1_800_000_000, 1_800_000_000), 2, 2),
 }
 _LIMITS_FORM: Final[Form] = {"area_m2": COUNT, "window_s": COUNT, "lookback_s": COUNT, "ttl_s": COUNT}
-_CONTACT: Final = nullable(lambda value: is_text(value, limit=MAX_SHOWN))
+_CONTACT: Final = nullable(lambda value: is_text(value, limit=MAX_DIRECTORY_TEXT))
 _CONTACT_FORM: Final[Form] = {"phone": _CONTACT, "web": _CONTACT}
 
 

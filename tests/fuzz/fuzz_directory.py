@@ -11,7 +11,7 @@ from agent.core.errors import RefusedError
 from agent.core.ids import kid_of
 from agent.core.keys import is_weak
 from agent.core.strict_json import dump
-from agent.core.text import is_text
+from agent.core.text import MAX_DIRECTORY_TEXT, is_text
 from tests.consent.request_vectors import document
 from tests.fakes.consent_requests import AGENCY, agency_file, platform_file, region_file
 
@@ -37,7 +37,7 @@ def one(data: bytes) -> None:
         if refused.code not in CODES:
             raise AssertionError(f"{refused.code} can't come here") from refused
         return
-    if not all(is_text(text, limit=120) for text in texts):
+    if not all(is_text(text, limit=MAX_DIRECTORY_TEXT) for text in texts):
         raise AssertionError("text that may not be shown")
     if any(key.verifier is not None and (kid_of(key.pub) != key.kid or is_weak(key.pub)) for key in keys):
         raise AssertionError("a weak or misnamed key that verifies")

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from agent.core import ids, merkle, seal, strict_json
 from agent.core.encoding import b64, unb64
 from agent.core.errors import RefusedError
+from agent.core.text import MAX_DIRECTORY_TEXT
 from agent.page.port import Event
 from tests.fakes.page_world import Agency, Platform, now_ms, request_payload, sign_request
 from tests.page.owner_browser import OwnerBrowser
@@ -182,6 +183,21 @@ def test_a_request_shows_what_its_signatures_carry(served: Served, owner: OwnerB
         expect(main).to_contain_text(words)
     expect(owner.page.locator("#yes")).to_be_disabled()
     assert owner.page.locator("input.choose-clip:checked").count() == 0
+
+
+def test_what_the_doorbell_takes_from_the_directory_the_page_takes_too(
+    served: Served, owner: OwnerBrowser
+) -> None:
+    name, endpoint = "Police" + "x" * (MAX_DIRECTORY_TEXT - 6), "up.1/" + "e" * 59
+    request = ask(served, ep=endpoint)
+    request.agency |= {"name": name, "endpoints": [endpoint], "contact": {"phone": "5" * 200, "web": "w" * 200}}
+    request.platform |= {"name": name, "endpoints": {endpoint: request.platform["endpoints"]["ep1"]}}
+    owner.open_request(request.payload["id"])
+    expect(owner.page.locator(".asker h2")).to_have_text(name)
+    assert owner.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    owner.choose_all()
+    owner.yes()
+    assert served.vault.consents[0]["ep"] == endpoint
 
 
 def tampered(request: Pending, agency: Agency, platform: Platform) -> dict[str, Callable[[], None]]:

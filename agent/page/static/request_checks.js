@@ -6,7 +6,7 @@ import { checkSignature, parseEnvelope, payloadType } from "./dsse.js";
 import { areaM2, demandArea } from "./geo.js";
 import { demand, Refused } from "./refused.js";
 import { closed, isInteger, parseJson } from "./strict_json.js";
-import { isText } from "./text_rules.js";
+import { isText, MAX_DIRECTORY_TEXT } from "./text_rules.js";
 import { demandStrongOpenKey, demandStrongSignKey } from "./weak_keys.js";
 
 const MAX = 1e16 - 1;
@@ -59,7 +59,7 @@ function checkPayload(raw) {
   demand(typeof p.text === "string", "E_SCHEMA", "text");
   for (const name of ["from", "to", "iat", "exp", "dirv"]) demand(isInteger(p[name], 0, MAX), "E_SCHEMA", name);
   demand(isKey32(p.enc_pub), "E_SCHEMA", "enc_pub");
-  demand(typeof p.ep === "string" && /^[A-Za-z0-9_-]{1,64}$/.test(p.ep), "E_SCHEMA", "ep");
+  demand(has(p.ep, /^[\x21-\x7e]{1,64}$/), "E_SCHEMA", "ep");
   demand(isText(p.officer.name, 80, { oneScript: true }), "E_TEXT", "officer");
   demand(isText(p.text, 1000, { lines: 12 }), "E_TEXT", "text");
   demandArea(p.area);
@@ -119,7 +119,8 @@ export async function checkRequest(raw, platform, agency) {
 
 /** Whether what a directory file would show is text that may be shown. */
 export function demandShowable(agency, platform) {
-  demand(isText(agency.name, 80) && isText(platform.name, 80), "E_TEXT", "a name in the directory");
+  const isShowable = (text) => isText(text, MAX_DIRECTORY_TEXT);
+  demand(isShowable(agency.name) && isShowable(platform.name), "E_TEXT", "a name in the directory");
   const { phone, web } = agency.contact ?? {};
-  for (const line of [phone, web]) demand(line === undefined || isText(line, 200), "E_TEXT", "contact");
+  for (const line of [phone, web]) demand(line === undefined || isShowable(line), "E_TEXT", "contact");
 }

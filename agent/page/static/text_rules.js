@@ -1,5 +1,8 @@
 // Text that a person is shown (protocol section 1, *text*): it can't hide, reorder or imitate.
 
+/** The protocol sets no length for what the directory names; the doorbell and the verifier take as much. */
+export const MAX_DIRECTORY_TEXT = 200;
+
 const CONTROL = /[\p{C}\p{Zl}\p{Zp}]/u;
 const OTHER_SPACE = /[^\P{Zs} ]/u;
 const VARIATION = /[\uFE00-\uFE0F\u{E0100}-\u{E01EF}\u180B\u180C\u180D\u180F]/u;

@@ -1,6 +1,6 @@
 // Everything that is said to the owner in plain words: states, refusals, times, amounts. Faults are in faults.js.
 
-import { isText } from "./text_rules.js";
+import { isText, MAX_DIRECTORY_TEXT } from "./text_rules.js";
 
 let zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
@@ -84,7 +84,7 @@ export function dayNumber(s) {
 }
 
 /** An agency's name as the list says it, where it is text that may be shown. */
-export const shownName = (row) => (isText(row.agency_name, 80) ? row.agency_name : "An agency with an unreadable name");
+export const shownName = (row) => (isText(row.agency_name, MAX_DIRECTORY_TEXT) ? row.agency_name : "An agency with an unreadable name");
 
 /** "1.2 GB". */
 export function amount(bytes) {

@@ -4,7 +4,7 @@ import { act } from "../action.js";
 import { get } from "../api.js";
 import { ask, card, h, notice, say } from "../dom.js";
 import { readSettings } from "../log_check.js";
-import { isText } from "../text_rules.js";
+import { isText, MAX_DIRECTORY_TEXT } from "../text_rules.js";
 import { explain, moment } from "../words.js";
 
 async function change(args, undo) {
@@ -60,7 +60,7 @@ const LIMITS = [
 function mutes(agencies, muted) {
   const now = new Set(muted);
   const switches = agencies
-    .filter((agency) => isText(agency.name, 80))
+    .filter((agency) => isText(agency.name, MAX_DIRECTORY_TEXT))
     .map((agency) =>
       toggle(agency.name, null, !now.has(agency.id), (on) => {
         if (on) now.delete(agency.id);
