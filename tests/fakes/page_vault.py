@@ -167,9 +167,9 @@ class PageVault(VaultState):
         clips: dict[str, dict[str, Any]] = {}
         for i, segment in enumerate(self.shelf):
             meta, row = segment.meta, segment.row(i, ids.kid_of(phone.open_pub))
-            fresh = {"clip": meta.clip, "start_ms": meta.start_ms, "end_ms": 0, "trigger": meta.trigger}
+            fresh = {"clip": meta.clip, "start_ms": segment.at_ms, "end_ms": 0, "trigger": meta.trigger}
             clip = clips.setdefault(meta.clip, {**fresh, "segments": []})
-            clip["end_ms"] = meta.end_ms
+            clip["end_ms"] = segment.until_ms
             clip["segments"].append(row)
         rows = sorted(clips.values(), key=lambda row: -row["start_ms"])
         return [row for row in rows if before_ms is None or row["start_ms"] < before_ms][:limit]

@@ -137,7 +137,7 @@ class VaultState:
             for segment in clip:
                 segment.seal_to(phone.open_pub)
         self.shelf += clip
-        self.shelf.sort(key=lambda segment: segment.meta.start_ms)
+        self.shelf.sort(key=lambda segment: segment.at_ms)
         return clip
 
     def receive(self, payload: dict[str, Any], raw: bytes | None = None) -> Pending:
@@ -201,7 +201,7 @@ class VaultState:
 
     def _matching(self, pending: Pending) -> list[StoredSegment]:
         low, high = pending.payload["from"] * 1000, pending.payload["to"] * 1000
-        return [s for s in self.shelf if s.meta.start_ms < high and s.meta.end_ms > low]
+        return [s for s in self.shelf if s.at_ms < high and s.until_ms > low]
 
     def _verified(self, raw: bytes, name: str, request: str | None) -> tuple[dict[str, Any], Phone]:
         """Envelope, signature and nonce; the payload is parsed once the form is right."""

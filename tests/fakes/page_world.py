@@ -117,6 +117,15 @@ class StoredSegment:
     cek: bytes
     mp4: bytes
     stanzas: dict[str, str] = field(default_factory=dict)
+    shift_ms: int = 0  # from the recorded times to the mapped ones
+
+    @property
+    def at_ms(self) -> int:
+        return self.meta.start_ms + self.shift_ms
+
+    @property
+    def until_ms(self) -> int:
+        return self.meta.end_ms + self.shift_ms
 
     @property
     def sha256(self) -> ids.Sha256:
@@ -144,9 +153,17 @@ class StoredSegment:
 
 
 def record_clip(
-    device: ids.Kid, start_ms: int, *, segments: int = 3, seconds: int = 2, width: int = 640, height: int = 360
+    device: ids.Kid,
+    start_ms: int,
+    *,
+    segments: int = 3,
+    seconds: int = 2,
+    width: int = 640,
+    height: int = 360,
+    mapped_to_ms: int | None = None,
 ) -> list[StoredSegment]:
-    """Film, seal and shelve one clip; it is sealed to nobody yet."""
+    """Film, seal and shelve one clip; it is sealed to nobody yet. `mapped_to_ms`: of one recorded unsynced."""
+    shift_ms = 0 if mapped_to_ms is None else mapped_to_ms - start_ms
     clip, boot, sealer, shelf = ids.new_id(), ids.new_id(), segment_file.Sealer(), []
     for n, mp4 in enumerate(film_segments(segments, seconds=seconds, width=width, height=height)):
         start = start_ms + n * seconds * 1000
@@ -156,7 +173,7 @@ def record_clip(
             n=n,
             start_ms=start,
             end_ms=start + seconds * 1000,
-            clock="synced",
+            clock="synced" if mapped_to_ms is None else "unsynced",
             boot=boot,
             mono_ms=123_456 + n * seconds * 1000,
             device=device,
@@ -169,5 +186,5 @@ def record_clip(
         )
         cek = seal.new_cek()
         file = bytes(sealer.seal(segment_file.encode_meta(meta), mp4, cek))
-        shelf.append(StoredSegment(meta, file, cek, mp4))
+        shelf.append(StoredSegment(meta, file, cek, mp4, shift_ms=shift_ms))
     return shelf

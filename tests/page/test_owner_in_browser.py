@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
@@ -455,6 +457,34 @@ def test_a_changed_part_is_not_played(served: Served, owner: OwnerBrowser) -> No
     card = owner.page.locator("article.clip").first
     card.get_by_role("button", name="Watch").click()
     expect(card).to_contain_text("damaged or was changed")
+
+
+def test_what_was_recorded_before_the_clock_was_set_is_shown_at_its_mapped_time_and_signed_as_recorded(
+    served: Served, owner: OwnerBrowser
+) -> None:
+    recorded_ms, mapped_ms = 1_000_000_000_000, now_ms() - 1_200_000
+    stored = served.vault.record(recorded_ms, mapped_to_ms=mapped_ms)
+    zone = ZoneInfo("America/Los_Angeles")
+    first, last = (
+        datetime.fromtimestamp(ms / 1000, zone).strftime("%H:%M:%S") for ms in (mapped_ms, mapped_ms + 6_000)
+    )
+    owner.open("clips")
+    card = owner.page.locator("article.clip").nth(1)
+    expect(card.locator("h3")).to_have_text(f"{first} to {last}")
+    expect(card).to_contain_text("The doorbell was not sure of the time then.")
+    expect(owner.page.locator("main")).not_to_contain_text("September")
+    request = ask(served)
+    owner.open_request(request.payload["id"])
+    expect(owner.clip_cards().nth(1).locator("h3")).to_have_text(f"{first} to {last}")
+    owner.choose_clip(1)
+    owner.page.locator("#yes").click()
+    dialog = owner.page.get_by_role("dialog")
+    expect(dialog).to_contain_text(f"{first} to {last}")
+    dialog.get_by_role("button", name="Go back").click()
+    owner.yes()
+    expect(owner.page.locator("main")).to_contain_text(f"{first} to {last}")
+    signed = [(segment["id"], segment["start_ms"]) for segment in served.vault.consents[0]["segments"]]
+    assert signed == [(one.meta.id, recorded_ms + 2_000 * n) for n, one in enumerate(stored)]
 
 
 def test_keep_and_delete_are_signed_actions(served: Served, owner: OwnerBrowser) -> None:

@@ -4,7 +4,7 @@ import { h, icon } from "./dom.js";
 import { play } from "./preview.js";
 import { clock, day, duration, explain, plural, triggerWords } from "./words.js";
 
-/** Rows of segments as clips: `[{clip, start_ms, end_ms, rows}]`, in the order of time. */
+/** Rows of segments, with times to show, as clips: `[{clip, start_ms, end_ms, rows}]`, in the order of time. */
 export function groupClips(rows) {
   const clips = new Map();
   for (const row of rows) {
@@ -14,7 +14,7 @@ export function groupClips(rows) {
   return [...clips.entries()]
     .map(([clip, some]) => {
       some.sort((a, b) => a.n - b.n);
-      return { clip, start_ms: some[0].start_ms, end_ms: some.at(-1).end_ms, rows: some };
+      return { clip, start_ms: some[0].at_ms, end_ms: some.at(-1).until_ms, rows: some };
     })
     .sort((a, b) => a.start_ms - b.start_ms);
 }
@@ -89,7 +89,7 @@ function partChooser(rows, chosen, onChange) {
         onChange();
       });
       boxes.push(box);
-      const words = `${clock(row.start_ms, true)}, ${duration(row.end_ms - row.start_ms)}`;
+      const words = `${clock(row.at_ms, true)}, ${duration(row.end_ms - row.start_ms)}`;
       chips.append(h("label", { class: "chip" }, box, h("span", {}, words)));
     }
   };

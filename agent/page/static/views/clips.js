@@ -4,6 +4,7 @@ import { act } from "../action.js";
 import { get } from "../api.js";
 import { clipCard, groupClips } from "../clip_card.js";
 import { actionButton, ask, h, say } from "../dom.js";
+import { withTimes } from "../mapped_times.js";
 import { clock, day, explain } from "../words.js";
 
 const PAGE = 20;
@@ -48,7 +49,7 @@ export async function clipsView(context) {
         lastDay = day(row.start_ms);
         list.append(h("h2", { class: "day" }, lastDay));
       }
-      const [clip] = groupClips(row.segments);
+      const [clip] = groupClips(withTimes(row));
       list.append(clipCard(context.me, clip, row.trigger, controls(context, clip)));
       before = row.start_ms;
     }

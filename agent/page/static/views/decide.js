@@ -4,6 +4,7 @@ import { get, getAll, post } from "../api.js";
 import { choosableClip, groupClips } from "../clip_card.js";
 import { makeDecline, makeShare } from "../consent.js";
 import { ask, card, h, notice, say } from "../dom.js";
+import { withTimesOf } from "../mapped_times.js";
 import { Refused } from "../refused.js";
 import { remember } from "../store.js";
 import { isText } from "../text_rules.js";
@@ -50,7 +51,7 @@ function contactForm() {
 
 /** What a yes means, said in full. */
 function statement(rows, answer, contact, button, series) {
-  const [start, end] = [Math.min(...rows.map((row) => row.start_ms)), Math.max(...rows.map((row) => row.end_ms))];
+  const [start, end] = [Math.min(...rows.map((row) => row.at_ms)), Math.max(...rows.map((row) => row.until_ms))];
   const size = rows.reduce((sum, row) => sum + row.bytes, 0);
   const fields = CONTACT.filter(([name]) => contact[name]).map(([, label]) => label.toLowerCase());
   const before = seriesAfterYes(series);
@@ -73,10 +74,10 @@ function statement(rows, answer, contact, button, series) {
   );
 }
 
-/** Send a decision and remember it. */
+/** Send a decision and remember it, with the times that were shown. */
 async function deliver(id, made, rows) {
   await post(`/api/requests/${id}/decision`, { envelope: made.envelope });
-  const kept = rows.map(({ id: segment, start_ms, end_ms, clip }) => ({ id: segment, start_ms, end_ms, clip }));
+  const kept = rows.map((row) => ({ id: row.id, start_ms: row.at_ms, end_ms: row.until_ms, clip: row.clip }));
   await remember("decisions", id, { consent: made.value.id, decision: made.value.decision, at: made.value.at, rows: kept });
 }
 
@@ -187,7 +188,8 @@ function waitingParts(parts) {
 export async function deciding(parts) {
   const { context, checked, answer, memory } = parts;
   if (await isWaiting(context)) return waitingParts(parts);
-  const rows = await getAll(`/api/requests/${checked.payload.id}/segments`);
+  const listed = await getAll(`/api/requests/${checked.payload.id}/segments`);
+  const rows = await withTimesOf(listed, checked.payload.to);
   const chosen = new Set();
   const contact = contactForm();
   const chosenRows = () => rows.filter((row) => chosen.has(row.id));
