@@ -123,7 +123,10 @@ def _init(args: argparse.Namespace) -> int:
     config = _config(args)
     card = setup.initialise(config, with_recovery=not args.no_recovery)
     if args.json:
-        print(json.dumps({"link": card.link, "recovery": card.recovery}))
+        told = {"link": card.link, "recovery": card.recovery}
+        if args.platform is not None:
+            told["root_fingerprint"] = bundle.fingerprint
+        print(json.dumps(told))
         return 0
     print("\nOWNER'S CARD - print it or write it down; it is shown only this once.\n")
     print("Pairing link (works while a pairing window is open: `doorbell pair`, or hold the button):")
@@ -195,9 +198,17 @@ COMMANDS: Final[dict[str, Command]] = {
 }
 
 
+def _verb_first(words: Sequence[str]) -> list[str]:
+    """Move `--config` and `--json` from before the verb to behind it, where the parser looks for them."""
+    at = 0
+    while at < len(words) and (words[at] in {"--config", "--json"} or words[at].startswith("--config=")):
+        at += 2 if words[at] == "--config" else 1
+    return [*words[at : at + 1], *words[:at], *words[at + 1 :]]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = _verb_first(sys.argv[1:] if argv is None else argv)
     args = _parser(next((word for word in words if not word.startswith("-")), "")).parse_args(words)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=f"%(asctime)s {args.verb}: %(message)s")
     for name in ("tuf", "securesystemslib"):  # they tell each key that did not sign; what counts is raised
