@@ -40,6 +40,7 @@ export function player(me, rows, label) {
     button.hidden = true;
     said.textContent = "Opening it here, in your browser…";
     video.addEventListener("loadeddata", () => {
+      if (!video.isConnected) return; // it was taken away, and what is said now is why
       said.textContent = "";
       video.play().catch(() => {}); // the owner presses play where the browser wants that
     }, { once: true });
