@@ -76,6 +76,21 @@ def test_three_wrong_tries_close_the_window(rig: Rig) -> None:
     assert closed.value.code == "P_CLOSED"
 
 
+def test_known_keys_are_answered_like_unknown_ones(rig: Rig) -> None:
+    def body(phone: FakePhone) -> dict[str, Any]:
+        sign_pub, open_pub = raw_public(phone.sign_key), raw_public(phone.open_key)
+        return {"name": "P", "sign_pub": b64(sign_pub), "open_pub": b64(open_pub), "mac": b64(bytes(32))}
+
+    for phone in (rig.phone, FakePhone()):
+        codes = []
+        rig.vault.phones.open_window()
+        for _ in range(4):
+            with pytest.raises(RefusedError) as refused:
+                rig.vault.phones.pair(body(phone))
+            codes.append(refused.value.code)
+        assert codes == ["P_MAC", "P_MAC", "P_MAC", "P_CLOSED"]
+
+
 def test_the_card_pairs_only_while_a_window_is_open(rig: Rig) -> None:
     card, phone = parse_link(rig.card.link), FakePhone()
     sign_pub, open_pub = raw_public(phone.sign_key), raw_public(phone.open_key)

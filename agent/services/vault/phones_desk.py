@@ -99,12 +99,12 @@ class PhonesDesk:
 
         Raises:
             RefusedError: P_CLOSED, P_MAC; E_SCHEMA, E_TEXT, E_KEY for a malformed body, which is no try;
-                C_STATE for a phone that was paired before.
+                C_STATE for a phone that was paired before, told only to one that read the link.
         """
         asked, reading = parse_pair_body(body), self._house.now()
+        secret = self._window.attempt(asked, self.spki(), reading.boot_ns)
         if asked.phone in self._house.phones:
             raise RefusedError("C_STATE", "this phone was paired before; its page makes new keys when it is reset")
-        secret = self._window.attempt(asked, self.spki(), reading.boot_ns)
         state = state_when_paired(self._house.approvers().values())
         with self._house.db.transaction() as tx:
             fields = {"phone": asked.phone, "sign_pub": b64(asked.sign_pub), "open_pub": b64(asked.open_pub)}
