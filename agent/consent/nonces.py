@@ -3,9 +3,11 @@
 Protocol section 11. A nonce for a decision belongs to one request; one for an action to none. While a nonce
 lives and is not used, the segments that were listed under it are pinned, so that what a phone is choosing
 from can't be evicted under its hands. Everything lives in RAM: a restart ends every nonce, and the page asks
-for another. N1: at most `MAX_PER_HOLDER` nonces of one phone, so that a phone can push out only its own.
+for another. N1: of one phone at most `MAX_PER_HOLDER` nonces under which nothing was listed, and `MAX_CHOICES`
+under which something was: a phone can push out only its own, and what it is choosing from not by looking.
 """
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,7 +15,10 @@ from typing import Final
 from agent.core.ids import Id, Kid, new_id
 
 NONCE_LIFE_NS: Final = 30 * 60 * 10**9  # section 11
-MAX_PER_HOLDER: Final = 32
+#: One each 1.7 s for half an hour: more than a page that is open asks for.
+MAX_PER_HOLDER: Final = 1_024
+#: One each 14 s: a choice may be of 12 hours, so these are what takes room.
+MAX_CHOICES: Final = 128
 
 
 @dataclass(slots=True)
@@ -46,9 +51,8 @@ class Nonces:
     def issue(self, holder: Kid, request: Id | None, now_ns: int) -> Id:
         """Return a fresh nonce of `holder` (a phone's kid, or the button's for the console)."""
         self._forget(now_ns)
-        own = [name for name, nonce in self._nonces.items() if nonce.holder == holder]
-        for name in own[: max(0, len(own) - MAX_PER_HOLDER + 1)]:
-            del self._nonces[name]
+        own = [name for name, nonce in self._nonces.items() if nonce.holder == holder and not nonce.listed]
+        self._keep_newest(own, MAX_PER_HOLDER - 1)
         name = new_id()
         self.put(name, Nonce(holder, request, now_ns + NONCE_LIFE_NS))
         return name
@@ -74,9 +78,15 @@ class Nonces:
         """
         for nonce in reversed(self._nonces.values()):
             if nonce.holder == holder and nonce.request == request and nonce.lives(now_ns):
-                nonce.listed.update(segments)
+                nonce.listed.update(Id(sys.intern(one)) for one in segments)  # each id is held once
+                own = [name for name, one in self._nonces.items() if one.holder == holder and one.listed]
+                self._keep_newest(own, MAX_CHOICES)
                 return True
         return False
+
+    def _keep_newest(self, names: list[str], most: int) -> None:
+        for name in names[: max(0, len(names) - most)]:
+            del self._nonces[name]
 
     def pinned(self, now_ns: int) -> set[Id]:
         """Return the segments that a phone is choosing from right now."""

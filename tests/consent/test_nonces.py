@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.consent.nonces import MAX_PER_HOLDER, NONCE_LIFE_NS, Nonces
+from agent.consent.nonces import MAX_CHOICES, MAX_PER_HOLDER, NONCE_LIFE_NS, Nonces
 from agent.core.ids import Id, Kid
 from tests.fakes.consent_house import an_id
 
@@ -71,13 +71,33 @@ def test_segments_are_listed_under_the_newest_nonce() -> None:
 
 
 def test_one_phone_can_not_push_out_anothers_nonce() -> None:
-    assert MAX_PER_HOLDER == 32
+    assert MAX_PER_HOLDER == 1_024
     nonces = Nonces()
     bens = nonces.issue(BEN, ONE, 0)
     annas = [nonces.issue(ANNA, ONE, 0) for _ in range(3 * MAX_PER_HOLDER)]
     assert len(nonces) == MAX_PER_HOLDER + 1
     assert nonces.holds(bens, BEN, ONE, 0)
     assert [name for name in annas if nonces.holds(name, ANNA, ONE, 0)] == annas[-MAX_PER_HOLDER:]
+
+
+def test_looking_pushes_out_no_choice() -> None:
+    nonces = Nonces()
+    chosen = nonces.issue(ANNA, ONE, 0)
+    nonces.list_under(ANNA, ONE, [S1], 0)
+    for _ in range(MAX_PER_HOLDER + 1):
+        nonces.issue(ANNA, TWO, 0)
+    assert nonces.holds(chosen, ANNA, ONE, 0)
+    assert nonces.pinned(0) == {S1}
+    assert len(nonces) == MAX_PER_HOLDER + 1
+
+
+def test_of_many_choices_of_one_phone_the_newest_stay() -> None:
+    assert MAX_CHOICES == 128
+    nonces, made = Nonces(), []
+    for holder in [BEN] + [ANNA] * (MAX_CHOICES + 2):
+        made.append((holder, nonces.issue(holder, ONE, 0)))
+        assert nonces.list_under(holder, ONE, [S1], 0)
+    assert [nonces.holds(name, holder, ONE, 0) for holder, name in made] == [True, False, False] + [True] * 128
 
 
 def test_dead_nonces_are_forgotten() -> None:

@@ -488,3 +488,13 @@ def test_segments_in_the_log_are_those_in_the_store(rig: Rig) -> None:
     entry = next(one for one in rig.log() if one["t"] == "segment")
     assert entry["sha256"] == sha256_hex(file)
     assert entry["id"] == split(file)[0].id
+
+
+def test_a_yes_holds_however_often_the_phone_looks_meanwhile(rig: Rig) -> None:
+    rig.record()
+    request_id = rig.ask()
+    envelope = rig.phone.consent(rig, request_id)
+    row = rig.vault.house.phones[rig.phone.kid]
+    for _ in range(500):
+        rig.vault.answers.request(request_id, row)
+    assert rig.decide(request_id, envelope) is State.GRACE
