@@ -340,8 +340,15 @@ def touch_phone(tx: sqlite3.Connection, kid: Kid, seen_ms: int) -> None:
 
 
 def keep_cancel(tx: sqlite3.Connection, request_id: Id, agency: str, until_s: int) -> None:
-    """Keep a cancel whose request did not come yet; the oldest go first."""
-    tx.execute("INSERT OR IGNORE INTO cancels VALUES (?, ?, ?)", (request_id, agency, until_s))
+    """Keep a cancel whose request did not come yet, at least until `until_s`; the oldest go first.
+
+    One that comes again is kept for longer: before UTC was known its end may have lain in the past.
+    """
+    tx.execute(
+        "INSERT INTO cancels VALUES (?, ?, ?)"
+        " ON CONFLICT (request, agency) DO UPDATE SET until_s = max(until_s, excluded.until_s)",
+        (request_id, agency, until_s),
+    )
     tx.execute(
         "DELETE FROM cancels WHERE (request, agency) NOT IN"
         " (SELECT request, agency FROM cancels ORDER BY until_s DESC LIMIT ?)",

@@ -1,4 +1,4 @@
-"""The ledger's tables come up from each older version with what they held."""
+"""The ledger's tables come up from each older version with what they held; what is kept, and for how long."""
 
 import sqlite3
 from pathlib import Path
@@ -25,4 +25,13 @@ def test_a_ledger_of_version_1_keeps_what_it_must_and_nothing_else(tmp_path: Pat
     assert sqlite_seen.live_agencies(db.tx, 0) == []
     assert sqlite_ledger.request(db.tx, kept) is not None
     assert sqlite_ledger.request(db.tx, gone) is None
+    db.close()
+
+
+def test_a_cancel_that_comes_again_is_kept_until_the_later_end(tmp_path: Path) -> None:
+    db, request = Database(tmp_path / "v.db"), new_id()
+    for until_s in (700_000, 1_800_600_000, 1_800_000_000):
+        sqlite_ledger.keep_cancel(db.tx, request, "a", until_s)
+    sqlite_ledger.forget_expired(db.tx, 1_800_599_999)
+    assert sqlite_ledger.take_cancel(db.tx, request, "a")
     db.close()

@@ -259,6 +259,28 @@ def test_a_cancel_that_comes_first_keeps_the_request_from_the_owner(rig: Rig) ->
     assert rig.state(request_id) == ""
 
 
+@pytest.mark.parametrize("comes_again", [False, True])
+def test_an_early_cancel_is_kept_even_where_it_came_before_the_time(rig: Rig, *, comes_again: bool) -> None:
+    now_s = rig.clock.utc_ms() // 1_000
+    request_id, raw = rig.platform.request(from_s=now_s - 600, to_s=now_s - 10, iat_s=now_s - 5)
+    cancel = rig.platform.cancel(request_id, now_s)
+    rig.clock.is_synchronised = False
+    rig.clock.reboot()
+    rig.clock.jump_s(-now_s)  # no clock that survives a power cut
+    rig.restart()
+    rig.deliver("can", cancel)
+    rig.clock.jump_s(now_s)
+    rig.clock.is_synchronised = True
+    rig.pass_s(10)
+    if comes_again:
+        rig.deliver("can", cancel)
+    rig.pass_s(7_300, step_s=600)
+    rig.record(start_s=now_s - 100)
+    rig.deliver("req", raw)
+    assert rig.state(request_id) == ""
+    assert rig.vault.house.rejected == {}
+
+
 def test_an_unanswered_request_expires(rig: Rig) -> None:
     request_id = _pending(rig)
     rig.pass_s(86_400, step_s=3_600)

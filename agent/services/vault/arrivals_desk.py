@@ -203,8 +203,8 @@ class ArrivalsDesk:
                 self._requests.cancel(cancel.id)
         elif sqlite_seen.seen(self._tx, cancel.id) is None:
             with self._house.db.transaction() as tx:
-                until_s = self._house.now().utc_s + EARLY_CANCEL_S
-                ledger.keep_cancel(tx, cancel.id, cancel.agency, until_s)
+                now_s = max(self._house.now().utc_s, self._house.keeper.floor_s)  # UTC may not be known yet
+                ledger.keep_cancel(tx, cancel.id, cancel.agency, now_s + EARLY_CANCEL_S)
 
     def _alert(self, raw: bytes) -> None:
         reading = self._house.now()
