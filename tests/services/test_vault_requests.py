@@ -420,6 +420,17 @@ def test_more_than_the_owner_is_asked_at_once_is_withheld_and_counted(rig: Rig) 
     assert rig.vault.answers.status()["withheld"] == 3
 
 
+def test_what_is_withheld_when_the_owner_lets_requests_in_is_counted_once(rig: Rig) -> None:
+    rig.record()
+    for enabled, withheld in ((False, 0), (True, 2), (False, 2), (True, 2)):
+        rig.vault.phones.act(rig.phone.action(rig, "settings", {"requests_enabled": enabled}))
+        if withheld == 0:
+            ids = [rig.ask(case="24-1") for _ in range(4)]
+        assert rig.vault.answers.status()["withheld"] == withheld
+    assert sorted(rig.state(one) for one in ids) == ["PENDING", "PENDING", "QUIET", "QUIET"]
+    assert rig.vault.house.rejected == {}
+
+
 # ---- button and console
 
 

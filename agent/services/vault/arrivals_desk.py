@@ -50,6 +50,7 @@ class ArrivalsDesk:
         self._cancels: list[bytes] = []  # of agencies that may be among those
         self._dropped = False
         self.withheld = 0
+        self._withheld: set[Id] = set()  # of what waits quietly: each counts once
 
     def start(self) -> None:
         """Begin the hourly count of what was refused."""
@@ -182,9 +183,18 @@ class ArrivalsDesk:
         Only with trusted time, which comes with another call: what has expired must not reach the owner.
         """
         reading = self._house.now()
-        for row in ledger.requests_in(self._tx, [State.QUIET]) if reading.trusted else ():
-            if reading.utc_s < row.exp_s and self._match(self._requests.parsed(row)).code == "OK":
+        if not reading.trusted:
+            return
+        flooded: set[Id] = set()
+        quiet = [row for row in ledger.requests_in(self._tx, [State.QUIET]) if reading.utc_s < row.exp_s]
+        for row in quiet:
+            code = self._match(self._requests.parsed(row)).code
+            if code == "OK":
                 self._requests.pass_quiet(row)
+            elif code == "E_FLOOD":
+                flooded.add(row.id)
+        self.withheld += len(flooded - self._withheld)
+        self._withheld = flooded | self._withheld & {row.id for row in quiet}
 
     # ---- cancels and alerts
 
