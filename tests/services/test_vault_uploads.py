@@ -1,9 +1,14 @@
 """Uploads between vault and uplink: what a stop, an odd uplink and a long back-off do to them."""
 
+from typing import Any
+
+import pytest
+
 from agent.consent import sqlite_uploads
 from agent.consent.states import State
+from agent.core.errors import TroubleError
 from agent.core.ids import Id, new_id
-from agent.services.vault.uploads_desk import RETRY_LOW_S
+from agent.services.vault.uploads_desk import MAX_DISCARDS, RETRY_HIGH_S, RETRY_LOW_S
 from agent.services.wire import Message
 from tests.fakes.vault_rig import Rig
 
@@ -33,6 +38,56 @@ def test_an_upload_that_was_created_while_its_request_was_stopped_is_deleted_too
     rig.settle()
     assert _discarded(rig) == ["created-too-late"]
     assert sqlite_uploads.uploads(rig.vault.db.tx, request_id) == {}
+
+
+@pytest.fixture
+def refusing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Let the upload server delete nothing for as long as this holds True."""
+    refuses, call_async = [True], rig.uplink.call_async
+
+    def call(verb: str, args: Any, on_reply: Any, **more: Any) -> int:
+        if verb == "discard" and refuses[-1]:
+            return call_async(verb, args, lambda _: on_reply(TroubleError("upload", "it does not answer")), **more)
+        return call_async(verb, args, on_reply, **more)
+
+    monkeypatch.setattr(rig.uplink, "call_async", call)
+    return refuses
+
+
+def _stopped(rig: Rig) -> Id:
+    """Stop an upload that was created."""
+    request_id, segment = _uploading(rig)
+    rig.vault.uploads.created(request_id, segment, "first-location")
+    rig.vault.decisions.stop(request_id)
+    rig.settle()
+    assert rig.state(request_id) == "WITHDRAWN"
+    return request_id
+
+
+def test_an_upload_that_could_not_be_deleted_is_deleted_later(rig: Rig, refusing: list[bool]) -> None:
+    request_id = _stopped(rig)
+    rig.pass_s(3_600, step_s=10)
+    tried = len(_discarded(rig))
+    assert 4 <= tried <= 3_600 / RETRY_LOW_S
+    refusing.append(False)
+    rig.pass_s(RETRY_HIGH_S, step_s=10)
+    assert sqlite_uploads.uploads(rig.vault.db.tx, request_id) == {}
+    assert len(_discarded(rig)) == tried + 1
+    rig.pass_s(3_600, step_s=60)
+    assert len(_discarded(rig)) == tried + 1
+
+
+def test_deleting_is_tried_so_many_times_and_again_when_uplink_comes_back(rig: Rig, refusing: list[bool]) -> None:
+    assert refusing == [True]
+    _stopped(rig)
+    rig.vault.uploads._discards[next(iter(rig.vault.uploads._discards))].attempt = MAX_DISCARDS - 1
+    rig.pass_s(4 * RETRY_HIGH_S, step_s=60)
+    tried = len(_discarded(rig))
+    assert tried <= 3
+    for _ in range(5):  # one chain of tries, however often it comes
+        rig.connect()
+    rig.pass_s(3 * RETRY_HIGH_S, step_s=10)
+    assert tried + 5 + 2 <= len(_discarded(rig)) <= tried + 5 + 25
 
 
 def test_deleting_one_upload_does_not_forget_another(rig: Rig) -> None:

@@ -35,6 +35,7 @@ from agent.services.wire import Args, Message
 
 RETRY_LOW_S: Final = 5.0  # section 13: attempts are 5 s to 15 min apart
 RETRY_HIGH_S: Final = 900.0
+MAX_DISCARDS: Final = 600  # about 72 hours of these, as long as section 12 lets an upload wait
 _WITHDRAWN: Final = (State.WITHDRAWN, State.CANCELLED, State.FAILED)  # what was created for these is deleted
 MAX_LOCATION: Final = 128  # section 13: the longest name of an upload
 _READ_BYTES: Final = 1 << 20
@@ -85,6 +86,7 @@ class UploadsDesk:
         self._uplink = uplink
         self._submissions = Submissions(house, directory)
         self._jobs: dict[Id, _Job] = {}
+        self._discards: dict[Id, _Job] = {}  # what was stopped and could not be deleted yet
 
     # ---- attempts
 
@@ -100,6 +102,8 @@ class UploadsDesk:
             if not job.running:
                 since_s = RETRY_LOW_S if job.tried_ns is None else (now_ns - job.tried_ns) / 10**9
                 self._plan(request_id, job, max(0.0, RETRY_LOW_S - since_s))
+        for job in self._discards.values():
+            job.attempt = 0
 
     def _plan(self, request_id: Id, job: _Job, delay_s: float) -> None:
         """Let one timer, and only one, bring the next attempt."""
@@ -274,7 +278,7 @@ class UploadsDesk:
     # ---- withdrawal
 
     def withdraw(self, request_id: Id) -> None:
-        """Delete at the upload server what was created; tried once, then once more after uplink's next hello."""
+        """Delete at the upload server what was created; tried again with delays, and at each hello of uplink."""
         row = ledger.request(self._tx, request_id)
         locations = [
             where for where, _ in sqlite_uploads.uploads(self._tx, request_id).values() if where is not None
@@ -287,14 +291,30 @@ class UploadsDesk:
             if locations:
                 args: Args = {"endpoint": self._endpoint(row), "locations": list(locations)}
                 self._uplink.call("discard", args, lambda reply: self._discarded(request_id, locations, reply))
-        except (TroubleError, NotYetError):
-            return  # kept in the table: `discard_left` tries again
+        except NotYetError:
+            self._discard_later(request_id)
+        except TroubleError:
+            return  # uplink is not there; kept in the table: `discard_left` tries again
 
     def _discarded(self, request_id: Id, locations: list[str], reply: Message | DoorbellError) -> None:
         if not isinstance(reply, DoorbellError):
             reply.close()
             with self._house.db.transaction() as tx:
                 sqlite_uploads.forget_locations(tx, request_id, locations)  # not one that came since
+            job = self._discards.pop(request_id, None)
+            if job is not None and job.timer is not None:
+                job.timer.cancel()
+        else:
+            self._discard_later(request_id)
+
+    def _discard_later(self, request_id: Id) -> None:
+        job = self._discards.setdefault(request_id, _Job())
+        if job.timer is not None:
+            job.timer.cancel()
+        if job.attempt < MAX_DISCARDS:
+            delay_s = full_jitter_s(job.attempt, low_s=RETRY_LOW_S, high_s=RETRY_HIGH_S)
+            job.attempt += 1
+            job.timer = self._house.loop.after(delay_s, lambda: self.withdraw(request_id))
 
     def discard_left(self) -> None:
         """Try again to delete what stopped requests left at the upload server."""
