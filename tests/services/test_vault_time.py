@@ -1,8 +1,11 @@
 """The clock inside the vault: steps that add up, directories that end a suspicion, 72 hours by trusted time."""
 
+import json
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from agent.core.errors import DoorbellError, TroubleError
 from tests.fakes.vault_rig import Rig
@@ -21,18 +24,47 @@ def test_a_clock_that_goes_ahead_in_steps_deletes_nothing(rig: Rig) -> None:
     assert rig.vault.answers.status()["clock"] == "suspect"
 
 
-def test_a_directory_that_did_not_change_ends_a_suspicion_too(rig: Rig) -> None:
-    rig.platform.life_s = 30 * 86_400
-    rig.vault.directory.refresh(lambda _: None)
-    rig.settle()
-    expires_s = rig.vault.directory.view.timestamp_expires_s  # type: ignore[union-attr]  # just fetched
-    rig.clock.jump_s(2 * 86_400)
-    rig.pass_s(3, step_s=3)
+def _clocks(rig: Rig) -> list[str]:
+    return [entry["state"] for entry in rig.log() if entry["t"] == "clock"]
+
+
+@pytest.mark.parametrize("back_h", [30, 12])
+def test_a_suspicion_ends_when_the_directory_that_is_held_brackets_now(rig: Rig, back_h: int) -> None:
+    rig.platform.is_reachable = False
+    rig.clock.jump_s(30 * 3_600)
+    rig.pass_s(60)
     assert rig.vault.answers.status()["clock"] == "suspect"
-    rig.platform.now_s = expires_s - rig.platform.life_s  # the same timestamp as before
+    rig.clock.jump_s(-back_h * 3_600)
+    rig.pass_s(10)
+    assert rig.vault.answers.status()["clock"] == "synced"
+    assert "clock-suspect" not in rig.vault.house.faults.all()
+    assert _clocks(rig)[-1] == "synced"
+    assert not json.loads((rig.config.device.state_dir / "recipients.json").read_text())["suspect"]
+
+
+def test_a_renewed_timestamp_ends_a_suspicion(rig: Rig) -> None:
+    rig.platform.is_reachable = False
+    rig.clock.jump_s(2 * 86_400)
+    rig.pass_s(10)
+    assert rig.vault.answers.status()["clock"] == "suspect"
+    rig.platform.now_s = rig.vault.directory.view.platform.issued_s + 3_600  # type: ignore[union-attr]  # as at first
+    rig.platform.is_reachable, rig.platform.life_s = True, 30 * 86_400
     rig.vault.directory.refresh(lambda _: None)
     rig.settle()
     assert rig.vault.answers.status()["clock"] == "synced"
+
+
+def test_a_full_disk_delays_the_end_of_a_suspicion_and_loses_no_mapping(rig: Rig) -> None:
+    rig.clock.jump_s(30 * 3_600)
+    rig.pass_s(5)
+    tx = rig.vault.db.tx
+    tx.execute("CREATE TEMP TRIGGER full_log BEFORE INSERT ON main.log BEGIN SELECT RAISE(ABORT, 'full'); END")
+    rig.clock.jump_s(-12 * 3_600)
+    rig.pass_s(10)
+    assert _clocks(rig)[-1] == "suspect"
+    tx.execute("DROP TRIGGER full_log")
+    rig.pass_s(30)
+    assert _clocks(rig)[-1] == "synced"
 
 
 def test_what_is_signed_raises_the_floor_of_an_unknown_clock(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ class Vault:
         self.decisions = DecisionsDesk(house, self.store, self.directory, self.requests)
         self.uploads = UploadsDesk(house, self.store, self.directory, self.requests, self.decisions, self.uplink)
         self.arrivals = ArrivalsDesk(house, self.store, self.directory, self.requests, self.uplink)
-        self.time = TimeDesk(house, self.phones.keep_recipients, self._time_arrived)
+        self.time = TimeDesk(house, lambda: self.directory.view, self.phones.keep_recipients, self._time_arrived)
         self.answers = Answers(
             house,
             self.store,

@@ -16,17 +16,26 @@ class TimeDesk:
 
     Args:
         house: what the vault shares.
+        held: the directory that is held now.
         on_doubt: called when UTC came into doubt or out of it: the recorder must know.
         on_arrival: called when UTC became trusted: what was put off can be looked at.
     """
 
-    def __init__(self, house: House, on_doubt: Callable[[], None], on_arrival: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        house: House,
+        held: Callable[[], DirectoryView | None],
+        on_doubt: Callable[[], None],
+        on_arrival: Callable[[], None],
+    ) -> None:
         self._house = house
+        self._held = held
         self._on_doubt = on_doubt
         self._on_arrival = on_arrival
 
     def start(self) -> None:
         """Begin to watch."""
+        self._house.loop.every(LOOK_S, self._ask_held)
         self._house.on_time(self._news)
         self._house.look_at_clock()
         self._show()
@@ -66,10 +75,20 @@ class TimeDesk:
 
     def directory_verified(self, view: DirectoryView) -> None:
         """Let a verified directory end a suspicion, and raise the floor."""
-        utc_ms = self._house.now().utc_ms
-        if self._house.keeper.bracket(utc_ms, issued_s=view.platform.issued_s, expires_s=view.timestamp_expires_s):
-            self._cleared()
+        self._bracket(view)
         self.keep_floor(view)
+
+    def _ask_held(self) -> None:
+        self._house.look_at_clock()  # what may be confirmed is the clock as it is now
+        self._bracket(self._held())
+
+    def _bracket(self, view: DirectoryView | None) -> None:
+        """Let a suspicion end as soon as a directory brackets now, fetched just now or held before."""
+        utc_ms, keeper = self._house.now().utc_ms, self._house.keeper
+        if view is None:
+            return
+        if keeper.bracket(utc_ms, issued_s=view.platform.issued_s, expires_s=view.timestamp_expires_s):
+            self._house.loop.after(0.0, self._cleared)  # a timer: tried again when the disk is in trouble
 
     def confirmed(self) -> None:
         """Let an admitted phone's word end a suspicion."""
@@ -77,6 +96,8 @@ class TimeDesk:
             self._cleared()
 
     def _cleared(self) -> None:
+        with self._house.db.transaction() as tx:  # the log's last word must be no doubt
+            tx.execute("DELETE FROM facts WHERE name LIKE 'offset_ms:%'")
         reading = self._house.now()
         self._log_clock(reading.utc_ms - reading.boot_ns // 1_000_000)
         self._show()
