@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agent.consent.directory import Region, RegionAgency
 from agent.consent.pairing import parse_link, phone_mac
 from agent.core.checkpoint import parse_checkpoint
 from agent.core.encoding import b64, unb64
@@ -19,6 +20,7 @@ from agent.core.strict_json import parse
 from agent.services.vault.database import Database
 from agent.services.vault.verbs import PageVerbs, RecorderVerbs, UplinkVerbs, run
 from agent.services.wire import Message
+from tests.fakes.platform import CAMERA
 from tests.fakes.vault_rig import SPKI, FakePhone, Rig
 
 
@@ -305,6 +307,27 @@ def test_an_admitted_phone_ends_a_suspicion(rig: Rig) -> None:
     assert rig.vault.answers.status()["clock"] == "suspect"
     rig.vault.phones.act(rig.phone.action(rig, "settings", {"clock_at": now_s}))
     assert rig.vault.answers.status()["clock"] == "synced"
+
+
+# ---- the region's agencies
+
+
+def test_the_list_of_agencies_is_as_new_as_the_directory(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def region(_: object, cell: str) -> Region:
+        named = f"The police of version {rig.platform.version}"
+        return Region(cell, (RegionAgency("us-ca-examplepd", named, CAMERA),), b"")
+
+    def listed() -> list[str]:
+        rows: Any = rig.vault.answers.agencies()
+        return [row["name"] for row in rows]
+
+    assert listed() == []
+    monkeypatch.setattr(rig.platform, "region", region)
+    for version in (2, 3):
+        rig.platform.version = version
+        rig.vault.directory.refresh(lambda _: None)
+        rig.settle()
+        assert listed() == [f"The police of version {version}"]
 
 
 # ---- hostile peers

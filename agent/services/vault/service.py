@@ -111,11 +111,11 @@ class Vault:
     def _directory_changed(self) -> None:
         self.requests.recheck_all()
         self.uplink.subscribe_again()
+        self.directory.fetch_region(geohash(self.house.config.device.location, 3))
         self.house.publish("status", {})
 
     def _uplink_arrived(self) -> None:
         self.directory.uplink_arrived()
-        self.directory.fetch_region(geohash(self.house.config.device.location, 3))
         self.uploads.uplink_arrived()
         self.uploads.discard_left()
 
