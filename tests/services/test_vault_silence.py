@@ -1,11 +1,17 @@
 """Nothing that the network sees depends on a match or on what the owner did (section 5), inside the vault."""
 
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agent.consent.directory import DirectoryView
 from agent.core.ids import new_id
-from tests.fakes.platform import CAMERA, FakePlatform, square
+from agent.services.vault import arrivals_desk
+from agent.services.vault.arrivals_desk import AGAIN_HIGH_S, AGAIN_LOW_S
+from tests.fakes.platform import AGENCY, CAMERA, FakePlatform, square
 from tests.fakes.vault_rig import Rig
 
 FAR = square((CAMERA[0] + 500_000, CAMERA[1]))
@@ -96,6 +102,80 @@ def test_an_alert_under_a_new_dispatch_key_makes_the_directory_be_fetched(rig: R
     assert _subscribed(rig) == before + 1
     rig.deliver("alert", raw)
     assert len(rig.vault.answers.alerts()) == 1
+
+
+# ---- a look-up that fails
+
+
+class Broker:
+    """Sends one retained request with each subscription; notes what broker and directory are asked, and when."""
+
+    def __init__(self, rig: Rig, monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
+        now_s = rig.clock.utc_ms() // 1_000
+        times = {"from_s": now_s - 600, "to_s": now_s - 10, "iat_s": now_s - 5}
+        self.id, self.raw = rig.platform.request(**times, **fields)
+        self.asked: list[tuple[float, str]] = []
+        view, call_async = rig.platform.view, rig.uplink.call_async
+        assert view is not None
+        rig.platform._view = replace(view, agencies={})  # nothing was looked up yet
+        start_ns, look_up = rig.clock.boot_ns(), rig.platform.look_up_agency
+
+        def note(what: str) -> None:
+            self.asked.append(((rig.clock.boot_ns() - start_ns) / 1e9, what))
+
+        def call(verb: str, args: Any, on_reply: Any, **more: Any) -> int:
+            note(verb)
+            if verb == "subscribe":
+                rig.vault.loop.post(lambda: rig.vault.arrivals.message("req", self.raw))
+            return call_async(verb, args, on_reply, **more)
+
+        def noted(fetch: object, agency: str) -> DirectoryView:
+            note("look-up")
+            return look_up(fetch, agency)
+
+        monkeypatch.setattr(rig.uplink, "call_async", call)
+        monkeypatch.setattr(rig.platform, "look_up_agency", noted)
+        rig.platform.is_reachable = False
+        rig.deliver("req", self.raw)
+
+
+def test_a_request_whose_look_up_failed_comes_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.record()
+    broker = Broker(rig, monkeypatch)
+    rig.pass_s(7_200, step_s=10)
+    assert rig.state(broker.id) == ""
+    subscribed = [at_s for at_s, what in broker.asked if what == "subscribe"]
+    assert len(subscribed) >= 8
+    assert all(later - at_s >= AGAIN_LOW_S for at_s, later in pairwise([0.0, *subscribed]))
+    rig.platform.is_reachable = True
+    rig.pass_s(AGAIN_HIGH_S, step_s=10)
+    assert rig.state(broker.id) == "PENDING"
+    made = len(broker.asked)
+    rig.pass_s(3_600, step_s=60)
+    assert len(broker.asked) == made
+
+
+def test_a_look_up_that_failed_is_made_again_whether_it_matches_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals_desk, "full_jitter_s", lambda attempt, **_: 30.0 * (attempt + 1))
+    seen = {}
+    for name in ("matches", "is elsewhere", "has no footage", "is muted"):
+        (tmp_path / name).mkdir()
+        rig = Rig(tmp_path / name)
+        if name != "has no footage":
+            rig.record()
+        if name == "is muted":
+            rig.vault.phones.act(rig.phone.action(rig, "settings", {"muted_agencies": [AGENCY]}))
+        broker = Broker(rig, monkeypatch, area=FAR if name == "is elsewhere" else square())
+        rig.pass_s(600)
+        rig.platform.is_reachable = True
+        rig.pass_s(1_800)
+        assert rig.state(broker.id) == ("PENDING" if name == "matches" else "QUIET")
+        seen[name] = broker.asked
+        rig.close()
+    assert len(seen["matches"]) > 5
+    assert all(asked == seen["matches"] for asked in seen.values())
 
 
 # ---- what is kept of what does not concern the owner

@@ -1,7 +1,8 @@
 """What comes from the broker: requests, cancels and alerts, through their checks (sections 5, 7, 8).
 
 Nothing in here is ever answered to anyone. What is put off stores nothing: it comes again with the next
-subscription. What waits for its agency's file waits in memory, bounded, for a minute at most.
+subscription, for which the desk asks by itself where a look-up failed. What waits for its agency's file waits in
+memory, bounded, for a minute at most.
 """
 
 from typing import Final
@@ -16,14 +17,18 @@ from agent.consent.states import State
 from agent.core.envelope import parse_envelope
 from agent.core.errors import DoorbellError, RefusedError, TroubleError
 from agent.core.ids import Id
+from agent.core.jitter import full_jitter_s
 from agent.services.vault.directory_desk import DirectoryDesk
 from agent.services.vault.house import House
+from agent.services.vault.loop import Timer
 from agent.services.vault.requests_desk import RequestsDesk
 from agent.services.vault.store_desk import StoreDesk
 from agent.services.vault.uplink_desk import UplinkDesk
 
 MAX_WAITING: Final = 64  # section 7
 HOUR_S: Final = 3_600.0
+AGAIN_LOW_S: Final = 30.0  # after look-ups that failed; growing, since a directory that is down is down for all
+AGAIN_HIGH_S: Final = 900.0
 
 
 class ArrivalsDesk:
@@ -49,6 +54,8 @@ class ArrivalsDesk:
         self._waiting: dict[str, list[bytes]] = {}  # agency → requests
         self._cancels: list[bytes] = []  # of agencies that may be among those
         self._dropped = False
+        self._failures = 0  # of look-ups, in a row
+        self._again: Timer | None = None
         self.withheld = 0
         self._withheld: set[Id] = set()  # of what waits quietly: each counts once
 
@@ -161,6 +168,7 @@ class ArrivalsDesk:
         except TroubleError:
             self._waiting.pop(agency)
             self._dropped = True
+            self._come_again_later()
 
     def _looked_up(self, agency: str, error: DoorbellError | None) -> None:
         messages = [("req", raw) for raw in self._waiting.pop(agency, [])]
@@ -173,9 +181,25 @@ class ArrivalsDesk:
                 self.message(kind, raw)
             except TroubleError:  # the disk: nothing of it is stored, so it has to come again
                 self._dropped = True
-        if not self._waiting and self._dropped and error is None:
-            self._dropped = False
-            self._uplink.subscribe_again()
+        self._failures = 0 if error is None else self._failures + 1
+        if not self._waiting and self._dropped:
+            if error is None:
+                self._come_again()
+            else:
+                self._come_again_later()
+
+    def _come_again(self) -> None:
+        self._uplink.subscribe_again()
+        self._dropped = False
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
+
+    def _come_again_later(self) -> None:
+        """Subscribe again after a while: once for all that was dropped, of which nothing was matched yet."""
+        if self._again is None:
+            delay_s = full_jitter_s(self._failures, low_s=AGAIN_LOW_S, high_s=AGAIN_HIGH_S)
+            self._again = self._house.loop.after(delay_s, self._come_again)
 
     def match_again(self) -> None:
         """Run 12-15 again on what waits quietly: settings, location or the mapping of time changed.
