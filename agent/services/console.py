@@ -25,9 +25,10 @@ from agent.services.wire import Args, Link, Message
 
 LOG_PAGE: Final = 256
 
-#: What the codes of protocol sections 10 and 11 mean to a person at the console.
+#: What the codes of protocol sections 10 and 11 mean to a person at the console; a verb before one: only there.
 _REASONS: Final[Mapping[str, str]] = {
     "NOT_FOUND": "there is no such thing: {why}",
+    "admit C_STATE": "no phone of that name waits: `doorbell phones` lists them",
     "C_STATE": "the request is not waiting for an answer any more",
     "C_STALE": "what was asked or recorded has changed: look again and decide again",
     "C_CLOCK": "the clock is not right yet: wait until the doorbell is online",
@@ -50,7 +51,8 @@ def _ask(config: Config, verb: str, args: Args | None = None, *, timeout_s: floa
     try:
         return link.call(verb, args, timeout_s=timeout_s)
     except RefusedError as refused:
-        why = _REASONS.get(refused.code, "{why}").format(why=printable(refused))
+        words = _REASONS.get(f"{verb} {refused.code}") or _REASONS.get(refused.code, "{why}")
+        why = words.format(why=printable(refused))
         raise TroubleError(refused.code, why) from refused
     finally:
         link.close()
