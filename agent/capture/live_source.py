@@ -1,7 +1,7 @@
 """Live streams through PyAV: `v4l2:` and `rtsp:`.
 
 `LiveStream` blocks while FFmpeg blocks; `agent.capture.pump` puts it into a thread of its own, because FFmpeg's
-V4L2 reader can't be interrupted and a network stream must be emptied while the house is busy.
+V4L2 reader heeds no time limit and a network stream must be emptied while the house is busy.
 """
 
 import re
@@ -32,7 +32,7 @@ def v4l2_address(device: str, settings: CameraSettings, options: Mapping[str, st
     """
     width, height = settings.size
     wanted = {"video_size": f"{width}x{height}", "framerate": str(settings.fps), **options}
-    return Address(device, device, format="video4linux2,v4l2", options=wanted)
+    return Address(device, device, format="video4linux2,v4l2", options=wanted, is_device=True)
 
 
 def rtsp_address(url: str) -> Address:

@@ -20,6 +20,7 @@ from agent.capture.picamera import PicameraSource
 from agent.capture.pump import Pump
 from agent.capture.scene_footage import SceneFootage
 from agent.capture.source import CameraSettings, Source
+from agent.capture.v4l2_stop import stop_stream
 from agent.core.clock import Clock
 from agent.core.errors import ConfigError
 
@@ -52,7 +53,7 @@ def open_source(settings: CameraSettings, clock: Clock) -> Source:
 def _v4l2(text: str, settings: CameraSettings, clock: Clock) -> Source:
     device, options = _split(text, ("input_format",))
     address = v4l2_address(device, settings, options)
-    return Pump(lambda: LiveStream(address, settings, clock), "v4l2")
+    return Pump(lambda: LiveStream(address, settings, clock), "v4l2", partial(stop_stream, device))
 
 
 def _file(text: str, settings: CameraSettings, clock: Clock) -> Source:

@@ -1,8 +1,8 @@
 """A blocking source in a thread of its own, so that its reader never waits longer than it asked.
 
 The thread opens, reads and closes the stream; what it reads goes through a mailbox: newest luma, all packets. A
-thread that hangs in a driver can't be ended: it is left alone, and when two hang the camera counts as broken
-until the process is started again.
+thread that waits in a driver is woken where there is a way to; one that hangs all the same is left alone, and when
+two hang the camera counts as broken until the process is started again.
 """
 
 import threading
@@ -27,10 +27,11 @@ class Pump:
     Args:
         make: gives the blocking source, anew for each `open`.
         name: of the thread.
+        wake: ends a blocking source's wait in its driver; called in a thread of its own, since it may hang too.
     """
 
-    def __init__(self, make: Callable[[], Source], name: str) -> None:
-        self._make, self._name = make, name
+    def __init__(self, make: Callable[[], Source], name: str, wake: Callable[[], None] | None = None) -> None:
+        self._make, self._name, self._wake = make, name, wake
         self.count = FrameCount()
         self._hanging: list[threading.Thread] = []
         self._run: _Run | None = None
@@ -73,6 +74,8 @@ class Pump:
             return
         run.stopping.set()
         run.mailbox.close()
+        if self._wake is not None:
+            threading.Thread(target=self._wake, name=f"{self._name} wake", daemon=True).start()
         run.thread.join(CLOSE_S)
         if run.thread.is_alive():
             self._hanging.append(run.thread)

@@ -3,6 +3,7 @@
 Knows nothing of time, zones or encoders. Every error of FFmpeg becomes `TroubleError` here.
 """
 
+import errno
 import itertools
 from collections import deque
 from collections.abc import Mapping
@@ -30,6 +31,14 @@ _MOST_KEY_GAP_S = 20.0  # a recorder keeps whole groups; one must not outgrow wh
 _MOST_BAD_FRAMES = 250  # in a row; a stream that gives no picture for that long is broken, not noisy
 
 
+# What a device answers, by errno, as a line for a person.
+_ANSWERS = {
+    errno.EBUSY: "is in use by another program; stop that one",
+    errno.ENOTTY: "is not a camera; check [camera] source",
+    errno.ENODEV: "is not a camera; check [camera] source",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """What to open and how.
@@ -38,8 +47,9 @@ class Address:
         url: a path or URL as FFmpeg takes it.
         shown: how it is named to people; never a password.
         format: FFmpeg's demuxer, where it must not guess.
+        is_device: it hangs on a cable of this machine.
         options: the demuxer's.
-        open_s, read_s: how long FFmpeg may block; None where nothing can block.
+        open_s, read_s: how long FFmpeg may block; None where nothing can block, or where it heeds no limit.
     """
 
     url: str = field(repr=False)
@@ -48,6 +58,7 @@ class Address:
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
     open_s: float | None = None
     read_s: float | None = None
+    is_device: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +186,13 @@ class Input:
 
     def _demux(self) -> AvPacket | None:
         """Return the next packet that holds something, None at the end."""
+        empty = 0
         try:
             for packet in self._packets:
                 if packet.size:
+                    self._broken += empty
                     return packet
+                empty += 1  # at the end too; within a stream it is a picture that the device spoilt
         except av.error.EOFError:
             return None
         except (av.error.ExitError, av.error.TimeoutError) as exc:
@@ -195,10 +209,13 @@ class Input:
 
 def _open(address: Address) -> InputContainer:
     timeout = None if address.open_s is None else (address.open_s, address.read_s)
+    # Not `options`: they would reach the decoder too, where `video_size` overrules what the device really gives.
+    asked = dict(address.options)
     try:
-        return av.open(address.url, format=address.format, options=dict(address.options), timeout=timeout)
+        return av.open(address.url, format=address.format, container_options=asked, timeout=timeout)
     except FileNotFoundError as exc:
-        text = f"there is no {address.shown}; check [camera] source"
+        check = "its cable and [camera] source" if address.is_device else "[camera] source"
+        text = f"there is no {address.shown}; check {check}"
         raise TroubleError("camera-missing", text) from exc
     except PermissionError as exc:
         text = f"{address.shown} may not be read; check its permissions and group"
@@ -210,8 +227,16 @@ def _open(address: Address) -> InputContainer:
         text = f"{address.shown} refuses; check the path, user name and password in [camera] source"
         raise TroubleError("camera-unreadable", text) from exc
     except (av.error.FFmpegError, OSError, ValueError) as exc:
-        text = f"{address.shown} is not a video that can be read; check [camera] source"
-        raise TroubleError("camera-unreadable", text) from exc
+        raise TroubleError("camera-unreadable", f"{address.shown} {_refusal(address, exc)}") from exc
+
+
+def _refusal(address: Address, exc: Exception) -> str:
+    number = exc.errno if isinstance(exc, OSError | av.error.FFmpegError) else None
+    answer = _ANSWERS.get(number or 0, "is not a video that can be read; check [camera] source")
+    asked = address.options.get("input_format")
+    if number == errno.EINVAL and asked:
+        answer = f"gives no {asked}; choose another input_format in [camera] source"
+    return answer
 
 
 def _video_stream(container: InputContainer, address: Address) -> VideoStream:

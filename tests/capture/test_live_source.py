@@ -16,6 +16,7 @@ from agent.capture.open_source import open_source
 from agent.capture.pump import MOST_HANGING, Pump
 from agent.capture.resilient import Resilient
 from agent.capture.source import FrameCount, Moment, Packet, Source, StreamInfo
+from agent.capture.v4l2_stop import stop_stream
 from agent.core.errors import TroubleError
 from tests.capture.test_file_source import file_source, packets, read_all
 from tests.fakes.capture_camera import NS, BootClock, Camera, Clip, HandClock, decode, write_clip
@@ -238,6 +239,24 @@ def test_a_driver_that_hangs_costs_two_threads_and_no_more(monkeypatch: pytest.M
     for thread in pump._hanging:
         thread.join(5)
         assert not thread.is_alive()
+
+
+def test_a_driver_that_can_be_woken_leaves_no_thread_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.capture.pump.OPEN_S", 0.05)
+    stuck = StuckCamera()
+    pump = Pump(lambda: stuck, "stuck", stuck.release.set)
+    for _ in range(MOST_HANGING + 1):
+        stuck.release.clear()
+        with pytest.raises(TroubleError, match="does not answer"):
+            pump.open()
+    assert pump._hanging == []
+
+
+def test_only_a_stream_of_the_device_itself_is_stopped() -> None:
+    with Path("/dev/null").open("rb") as other:  # the same device, but not one that streams
+        stop_stream("/dev/null")
+        stop_stream("/dev/video-nothing")
+        assert other.read() == b""
 
 
 GST_SERVER = """

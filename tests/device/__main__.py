@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.device.lab import folder, install
+
 HERE = Path(__file__).resolve().parent
 HOUSE = HERE.parent.parent
 TOOLS = {"debootstrap": "debootstrap", "gcc": "gcc libc6-dev", "unshare": "util-linux"}
@@ -23,10 +25,8 @@ def main(arguments: list[str]) -> int:
     if os.geteuid() != 0:
         print("device tests left out: they need root, for chroot and mount")
         return 0
-    os.environ["PATH"] += ":/usr/sbin:/sbin"
-    lab = Path(os.environ.get("DOORBELL_LAB", "/var/tmp/doorbell-lab")).resolve()
-    _install_tools()
-    root = _built(lab)
+    install(TOOLS)
+    root = _built(folder())
     _copy_house(root)
     shutil.rmtree(root / "opt/frames", ignore_errors=True)
     frames = _inside(root, PYTHON, "-m", "tests.device.inside.draw_frames", "/opt/frames")
@@ -34,17 +34,6 @@ def main(arguments: list[str]) -> int:
         return frames
     tests = "/opt/house/tests/device/inside"
     return _inside(root, PYTHON, "-m", "pytest", "-c", f"{tests}/pytest.ini", tests, *arguments)
-
-
-def _install_tools() -> None:
-    missing = [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
-    if missing:
-        print("device lab: apt installs", *missing)
-        packages = " ".join(missing).split()
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "-qq", "update"], check=True, env=quiet)
-        install = ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *packages]
-        subprocess.run(install, check=True, env=quiet, stdout=subprocess.DEVNULL)
 
 
 def _built(lab: Path) -> Path:

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from demo.certs import Authority
+from tests.device import lab
+from tests.device.lab import run
 from tests.fakes.evidence_bundles import bundle_case
 from tests.systemd.verify import UNITS
 
@@ -50,21 +52,6 @@ EXPECTED = {
 }
 
 
-def run(*command: str | Path) -> None:
-    """Run a command; what it prints is shown only when it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"boot test: {command[0]} failed: {(done.stderr or done.stdout)[-2000:]}")
-
-
-def install_tools() -> None:
-    """Install what the test itself needs."""
-    missing = [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
-    if missing:
-        run("apt-get", "-qq", "update")
-        run("apt-get", "-qq", "install", "-y", "--no-install-recommends", *missing)
-
-
 def mirror() -> str:
     """The mirror that this machine uses."""
     for path in (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list")):
@@ -76,17 +63,17 @@ def mirror() -> str:
     sys.exit("boot test: apt knows no Debian mirror: set one in /etc/apt/sources.list")
 
 
-def built(lab: Path) -> Path:
+def built(home: Path) -> Path:
     """The tree, built from the present lock."""
     lock = (HOUSE / "requirements/dev.txt").read_bytes()
     recipe = hashlib.sha256(lock + PACKAGES.encode()).hexdigest()
-    tree, mark = lab / "units", lab / "units.recipe"
+    tree, mark = home / "units", home / "units.recipe"
     if tree.is_dir() and mark.is_file() and mark.read_text() == recipe:
         return tree
     mark.unlink(missing_ok=True)
     shutil.rmtree(tree, ignore_errors=True)
     print("boot test: building a Debian 13 tree (once, about three minutes)")
-    lab.mkdir(parents=True, exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True)
     run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", "trixie", tree, mirror())
     for path in ("/etc/resolv.conf", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
         if Path(path).exists():
@@ -181,10 +168,8 @@ def main() -> int:
     if os.geteuid() != 0:
         print("boot test left out: it needs root")
         return 0
-    os.environ["PATH"] += ":/usr/sbin:/sbin"
-    install_tools()
-    lab = Path(os.environ.get("DOORBELL_LAB", "/var/tmp/doorbell-lab")).resolve()
-    with overlay(built(lab)) as root:
+    lab.install(TOOLS)
+    with overlay(built(lab.folder())) as root:
         install(root)
         seen = boot(root)
     wrong = [
