@@ -66,10 +66,11 @@ fuzz: $(VENV)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTHON) -m tests.fuzz
 
 # Real picamera2 on libcamera's virtual camera, then the units under systemd as PID 1, each in a Debian 13 root of its
-# own. Needs root, apt and 3 GB; the first time some minutes more.
+# own, then v4l2 on Debian's kernel in a virtual machine. Needs root, apt and 3 GB; the first time some minutes more.
 device-test: $(VENV)
 	@$(PYTHON) -m tests.device
 	@$(PYTHON) -m tests.systemd.boot
+	@$(PYTHON) -m tests.device.vm
 
 # Versions and hashes of every wheel for every platform; no addresses. Needs uv.
 lock:
