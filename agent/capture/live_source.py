@@ -62,7 +62,7 @@ class LiveStream:
         self.count = FrameCount()
         self._input: Input | None = None
         self._stage: Stage | None = None
-        self._first: Unit | None = None
+        self._first: tuple[Unit, int] | None = None
         self._timeline = Timeline()
 
     def open(self) -> StreamInfo:
@@ -72,7 +72,10 @@ class LiveStream:
         with ExitStack() as undo:
             undo.callback(self.close)
             self._input = opened = Input(self._address)
-            self._first = first = opened.next()
+            first = opened.next()
+            self._first = (
+                None if first is None else (first, self._clock.boot_ns())
+            )  # an encoder takes time to open
             if first is None:
                 text = f"there is no picture from {self._address.shown}; check the camera"
                 raise TroubleError("camera-unreadable", text)
@@ -85,11 +88,12 @@ class LiveStream:
         del timeout_s  # FFmpeg's own is set when the stream is opened
         if self._input is None or self._stage is None:
             raise TroubleError("camera-failed", "the camera is not open")
-        unit, self._first = self._first or self._input.next(), None
+        first, self._first = self._first, None
+        unit, arrival_ns = first or (self._input.next(), self._clock.boot_ns())
         if unit is None:
             text = f"{self._address.shown} ended its stream; it is opened again"
             raise TroubleError("camera-failed", text)
-        capture_ns = self._timeline.place(unit.stamp_ns, self._clock.boot_ns())
+        capture_ns = self._timeline.place(unit.stamp_ns, arrival_ns)
         luma, packets = self._stage.work(unit, capture_ns)
         self.count.taken += 1 + unit.broken
         self.count.dropped += unit.broken

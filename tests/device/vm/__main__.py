@@ -1,8 +1,8 @@
 """`python -m tests.device.vm`: `v4l2:` on a real kernel, in a virtual machine without a network.
 
-Debian 13's kernel has a camera that can freeze, break and be unplugged (vivid). It boots the tree of the boot test
-(tests.systemd.boot), which it sees read-only, like the repository; there is no disk image. With KVM where that
-works, else on an emulated processor. Needs root (for the tree) and, the first time, apt.
+Debian 13's kernel has a camera that can freeze and break (vivid) and takes USB cameras made in software. It boots
+the tree of the boot test (tests.systemd.boot), which it sees read-only, like the repository; there is no disk
+image. With KVM where that works, else on an emulated processor. Needs root (for the tree) and, at first, apt.
 """
 
 import contextlib

@@ -24,7 +24,7 @@ apt-get -qq -o APT::Sandbox::User=root download "$image" busybox-static
 for deb in *.deb; do dpkg-deb -x "$deb" .; done
 """
 #: Module by module, what the machine itself needs and what its cameras are made of.
-WANTED = {"boot": ("9p", "9pnet_virtio", "configfs"), "vivid": ("vivid",)}
+WANTED = {"boot": ("9p", "9pnet_virtio", "configfs"), "vivid": ("vivid",), "usb": ("vhci_hcd", "uvcvideo")}
 
 
 def fetched(lab: Path, tree: Path) -> Path:

@@ -25,17 +25,6 @@ CAMERA = Camera(source=f"v4l2:{vivid.CAMERA}", size=(320, 180), fps=10, motion_s
 LEFT_HALF = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
 NOTICED_S = 5.0
 BACK_S = 20.0
-RIGHT_FAST, STILL = 6, 3  # of "Horizontal Movement"
-ALL_TEXT, NO_TEXT = 0, 2  # of "OSD Text Mode": counters in the picture
-
-
-@pytest.fixture(autouse=True)
-def _plugged_in() -> Iterator[None]:
-    vivid.plug_in()
-    yield
-    vivid.turn("Percentage of Dropped Buffers", 0)
-    vivid.turn("Horizontal Movement", STILL)
-    vivid.turn("OSD Text Mode", ALL_TEXT)
 
 
 @pytest.fixture
@@ -64,12 +53,12 @@ def refusal(source: str) -> tuple[str, str]:
     return caught.value.code, str(caught.value)
 
 
-def holders() -> int:
+def holders(device: str = vivid.CAMERA) -> int:
     """How many descriptors of this process are the camera."""
     found = 0
     for path in Path("/proc/self/fd").iterdir():
         try:
-            found += str(path.readlink()) == vivid.CAMERA
+            found += str(path.readlink()) == device
         except FileNotFoundError:
             continue
     return found
@@ -100,7 +89,7 @@ def test_the_device_gives_the_size_rate_and_format_that_are_asked_for(asked: str
 def test_a_size_or_rate_that_the_device_does_not_have_is_answered_by_what_it_has(
     size: tuple[int, int], fps: int, given: tuple[int, int, str, float]
 ) -> None:
-    vivid.turn("OSD Text Mode", NO_TEXT)
+    vivid.turn("OSD Text Mode", vivid.NO_TEXT)
     source = open_source(replace(CAMERA, size=size, fps=fps), BootClock())
     try:
         info = source.open()
@@ -115,10 +104,10 @@ def test_a_size_or_rate_that_the_device_does_not_have_is_answered_by_what_it_has
 
 def test_pictures_move_and_packets_decode_with_a_key_frame_every_two_seconds(source: Source) -> None:
     info = source.open()
-    vivid.turn("Horizontal Movement", RIGHT_FAST)
+    vivid.turn("Horizontal Movement", vivid.RIGHT_FAST)
     moments: list[Moment] = []
     lumas = []
-    while not moments or moments[-1].capture_ns - moments[0].capture_ns < 6.5 * NS:
+    while not moments or moments[-1].capture_ns - moments[0].capture_ns < 4.5 * NS:
         moments.append(source.read(5.0))
         lumas.append(moments[-1].luma.copy())
     steps = [np.abs(after.astype(int) - before).mean() for before, after in itertools.pairwise(lumas)]
@@ -142,7 +131,7 @@ def test_capture_times_are_boot_time_rise_and_are_near_now(source: Source) -> No
         stamps += [packet.capture_ns for packet in moment.packets]
     assert stamps == sorted(set(stamps))
     assert before < stamps[0]
-    assert min(late) > -0.1  # the first ones are put in order while the smallest delay is not yet known
+    assert min(late) > -0.5  # while the smallest delay is not yet known
     assert min(late[15:]) >= 0
     assert np.median(late) < 1
     assert float(np.median(np.diff(stamps))) / NS == pytest.approx(0.1, abs=0.03)
@@ -217,7 +206,7 @@ def test_a_camera_that_is_frozen_from_the_start_leaves_nothing_behind(
     monkeypatch.setattr("agent.capture.pump.OPEN_S", 1.0)
     vivid.turn("Percentage of Dropped Buffers", 100)
     threads = threading.active_count()
-    for _ in range(4):
+    for _ in range(3):
         assert eyes.read(0.5) is None
         assert code(eyes) == "camera-missing"
         assert (holders(), threading.active_count()) == (0, threads)

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CAMERA, OUTPUT = "/dev/video0", "/dev/video1"
-MODULES = Path("/run/modules/vivid")
+MODULES = Path("/run/modules")
 BUSYBOX = "/run/busybox"
+RIGHT_FAST, STILL = 6, 3  # of "Horizontal Movement"
+ALL_TEXT, NO_TEXT = 0, 2  # of "OSD Text Mode": counters, which move in every picture
 SHAPE = "n_devs=1 node_types=0x101 num_inputs=1 input_types=0 num_outputs=1 vid_cap_nr=0 vid_out_nr=1"
 
 # linux/videodev2.h: _IOWR('V', number, a structure of so many bytes)
@@ -22,13 +24,18 @@ _NEXT = 0x8000_0000
 _CAPTURE = 1
 
 
-def plug_in() -> None:
-    """Load the driver, with what it stands on where that is missing."""
-    for module in sorted(MODULES.iterdir()):
+def load(*kinds: str) -> None:
+    """Load kernel modules (tests.device.vm.kernel.WANTED) where they are missing."""
+    for module in [path for kind in kinds for path in sorted((MODULES / kind).iterdir())]:
         name = module.stem.partition("-")[2]
         if not Path("/sys/module", name).exists():
             words = SHAPE.split() if name == "vivid" else []
             subprocess.run([BUSYBOX, "insmod", module, *words], check=True)
+
+
+def plug_in() -> None:
+    """Load the driver, with what it stands on."""
+    load("vivid")
 
 
 def unplug() -> None:
