@@ -7,6 +7,7 @@ among this process's own.
 
 import fcntl
 import os
+import stat
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -23,10 +24,10 @@ def stop_stream(device: str) -> None:
         device: such as /dev/video0.
     """
     with suppress(OSError):
-        wanted = Path(device).stat().st_rdev
+        found = Path(device).stat()
         for path in Path("/proc/self/fd").iterdir():
             with ExitStack() as undo, suppress(OSError):
                 held = os.dup(int(path.name))  # it may be closed and its number given away meanwhile
                 undo.callback(os.close, held)
-                if os.fstat(held).st_rdev == wanted:
+                if stat.S_ISCHR(found.st_mode) and os.fstat(held).st_rdev == found.st_rdev:
                     fcntl.ioctl(held, _STREAMOFF, _CAPTURE)
