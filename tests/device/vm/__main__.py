@@ -65,7 +65,7 @@ def first_files(kernel: Path, words: list[str]) -> Iterator[Path]:
             (root / folder).mkdir(parents=True)
         shutil.copy(HERE / "init.sh", root / "init")
         (root / "init").chmod(0o755)
-        (root / "words").write_text(" ".join(words))
+        (root / "words").write_text("".join(f"{word}\n" for word in words))
         shutil.copy(kernel / "busybox", root / "bin")
         shutil.copytree(kernel / "modules", root / "modules")
         files = Path(name) / "files"

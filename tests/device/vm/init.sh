@@ -16,10 +16,10 @@ $b mkdir /tree/dev/shm
 $b mount -t tmpfs tmpfs /tree/dev/shm
 $b mount -t configfs config /tree/sys/kernel/config
 $b cp -r /modules /bin/busybox /tree/run
-words=$($b cat /words)
-# shellcheck disable=SC2086  # a list of words
+set --
+while read -r word; do set -- "$@" "$word"; done </words
 $b chroot /tree /usr/bin/env -i PATH=/usr/sbin:/usr/bin HOME=/tmp PYTHONPATH=/srv PYTHONDONTWRITEBYTECODE=1 \
-    /opt/doorbell/bin/python -m pytest -c /srv/tests/device/vm/inside/pytest.ini /srv/tests/device/vm/inside $words
+    /opt/doorbell/bin/python -m pytest -c /srv/tests/device/vm/inside/pytest.ini /srv/tests/device/vm/inside "$@"
 code=$?
 # shellcheck disable=SC2059  # the format is the byte
 printf "\\x$(printf %x $((32 + code)))" | $b dd of=/tree/dev/port bs=1 seek=244 2>/dev/null

@@ -22,7 +22,7 @@ Films = dict[int, list[bytes]]
 @pytest.fixture(scope="module")
 def films() -> Films:
     """Four seconds in each format."""
-    vivid.load("usb")
+    vivid.load("vivid", "usb")
     shots = [picture(number, *SIZE) for number in range(4 * FPS)]
     encoder = Encoder(*SIZE, fps=FPS, bitrate=500_000)
     h264 = []

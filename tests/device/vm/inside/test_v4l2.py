@@ -262,8 +262,7 @@ def test_twenty_restarts_leak_no_memory_descriptors_or_threads(source: Source) -
     seen: list[tuple[int, int, int]] = []
     for _ in range(23):
         source.open()
-        for _ in range(2):
-            source.read(5.0)
+        source.read(5.0)
         source.close()
         gc.collect()
         resident = int(Path("/proc/self/statm").read_text().split()[1]) * 4
