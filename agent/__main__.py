@@ -114,12 +114,10 @@ def _init(args: argparse.Namespace) -> int:
     setup: Any = importlib.import_module("agent.services.setup")
     if args.platform is not None:
         bundle = setup.read_bundle(args.platform)
-        written = setup.install_bundle(bundle, _config_path(args))
+        setup.install_bundle(bundle, _config_path(args))
         if not args.json:
             print("The platform's root, to compare with what the platform told you:")
             print(f"    {bundle.fingerprint}")
-            if not written:
-                print("The configuration has a [platform] section already: it was left as it is.")
     config = _config(args)
     card = setup.initialise(config, with_recovery=not args.no_recovery)
     if args.json:

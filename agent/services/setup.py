@@ -202,37 +202,54 @@ def read_bundle(path: Path) -> PlatformBundle:
     return PlatformBundle(**{"username": None, **table})
 
 
-def install_bundle(bundle: PlatformBundle, config: Path) -> bool:
+def install_bundle(bundle: PlatformBundle, config: Path) -> None:
     """Write the bundle's files beside the configuration and its `[platform]` section into it.
 
-    Returns:
-        Whether the section was written; False when the file has one already.
+    A section that says just what the bundle says is left as it is; so an `init` that broke off can be run again.
 
     Raises:
-        TroubleError: storage-failed.
+        ConfigError: the configuration is no TOML.
+        TroubleError: platform, when it names another platform: nothing is written then; storage-failed.
     """
-    files = {"platform-ca.pem": bundle.ca, "platform-root.json": bundle.root}
+    files = {config.parent / "platform-ca.pem": bundle.ca, config.parent / "platform-root.json": bundle.root}
+    section = {
+        "broker": bundle.broker,
+        "directory": bundle.directory,
+        "ca": "platform-ca.pem",
+        "root": "platform-root.json",
+    }
+    if bundle.username is not None:
+        section["username"] = bundle.username
     try:
-        for name, text in files.items():
-            (config.parent / name).write_text(text, encoding="utf-8")
-        present = config.read_text(encoding="utf-8") if config.exists() else ""
-        if "\n[platform]" in f"\n{present}":
-            return False
-        lines = [
-            "",
-            "[platform]",
-            f"broker = {_quoted(bundle.broker)}",
-            f"directory = {_quoted(bundle.directory)}",
-            'ca = "platform-ca.pem"',
-            'root = "platform-root.json"',
-        ]
-        if bundle.username is not None:
-            lines.append(f"username = {_quoted(bundle.username)}")
-        with config.open("a", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
+        present = _platform_of(config)
+        if present is None:
+            for path, text in files.items():
+                path.write_text(text, encoding="utf-8")
+            lines = [f"{key} = {_quoted(value)}" for key, value in section.items()]
+            with config.open("a", encoding="utf-8") as file:  # the last step: what stands here has its files
+                file.write("\n".join(["", "[platform]", *lines, ""]))
+            return
+        is_same = section.items() <= present.items() and all(
+            path.is_file() and path.read_bytes() == text.encode("utf-8") for path, text in files.items()
+        )
     except OSError as exc:
         raise TroubleError("storage-failed", f"can't write {exc.filename}: {exc.strerror}") from exc
-    return True
+    if not is_same:
+        raise TroubleError(
+            "platform",
+            f"{config} names a platform already, and nothing was changed: keep it with `doorbell init` alone, "
+            "or delete its [platform] section and run this again",
+        )
+
+
+def _platform_of(config: Path) -> dict[str, object] | None:
+    """Return what stands under `[platform]`; None where there is no such section."""
+    try:
+        table = tomllib.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
+    except ValueError as exc:
+        raise ConfigError(f"{config}: not TOML: {exc}") from exc
+    section = table.get("platform")
+    return section if section is None or isinstance(section, dict) else {}
 
 
 def _quoted(text: str) -> str:

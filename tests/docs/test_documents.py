@@ -1,6 +1,7 @@
 """The documents say what the code does: every key, verb and fault is told, and no link leads nowhere."""
 
 import re
+import shutil
 from dataclasses import MISSING, Field
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ from typing import Any
 import pytest
 
 from agent.__main__ import HELP
-from agent.config import _SECTIONS, parse_config
+from agent.config import _SECTIONS, load_config, parse_config
+from agent.core.errors import ConfigError
+from agent.services.setup import PlatformBundle, install_bundle
 
 HOUSE = Path(__file__).parent.parent.parent
 SAMPLE = HOUSE / "config" / "doorbell.toml"
@@ -26,35 +29,56 @@ def keys() -> dict[str, Field[Any]]:
     }
 
 
+REQUIRED = {name for name, key in keys().items() if key.default is MISSING and key.default_factory is MISSING}
+
+
 def sample_lines() -> dict[str, tuple[str, bool]]:
     """section.key → its value in the sample, and whether it stands in a comment."""
     found, section = {}, ""
     for line in SAMPLE.read_text().splitlines():
-        if match := re.fullmatch(r"\[(\w+)\]", line):
+        if match := re.fullmatch(r"(?:# )?\[(\w+)\]", line):
             section = match[1]
         elif match := re.match(rf"(# )?(\w+) = {FIGURE}", line):
             found[f"{section}.{match[2]}"] = (match[3], match[1] is not None)
     return found
 
 
-def test_the_sample_configuration_is_valid_as_it_stands() -> None:
-    config = parse_config(SAMPLE.read_text(), SAMPLE)
+def with_platform() -> str:
+    """The sample as it is after `doorbell init --platform`: with a section of its own at the end."""
+    lines = [
+        f"{name.split('.')[1]} = {sample_lines()[name][0]}" for name in REQUIRED if name.startswith("platform")
+    ]
+    return "\n".join([SAMPLE.read_text(), "[platform]", *lines, ""])
+
+
+def test_the_sample_configuration_lacks_nothing_but_its_platform() -> None:
+    config = parse_config(with_platform(), SAMPLE)
     assert config.requests.enabled is False
     assert config.notify.urls == ()
+
+
+def test_an_installer_gives_the_sample_its_platform_by_init_alone(tmp_path: Path) -> None:
+    own = tmp_path / "doorbell.toml"
+    shutil.copy(SAMPLE, own)
+    with pytest.raises(ConfigError, match="doorbell init --platform"):
+        load_config(own)
+    broker = "mqtts://broker.platform.example"
+    install_bundle(PlatformBundle("P", broker, "https://directory.platform.example", "CA", "{}", None), own)
+    assert load_config(own).platform.broker == broker
 
 
 def test_the_sample_names_every_key_and_no_other() -> None:
     assert sample_lines().keys() == keys().keys()
 
 
-def test_only_keys_without_a_default_are_set_in_the_sample() -> None:
-    required = {name for name, key in keys().items() if key.default is MISSING and key.default_factory is MISSING}
-    assert {name for name, (_, commented) in sample_lines().items() if not commented} == required
+def test_only_keys_without_a_default_are_set_in_the_sample_and_none_of_the_platform() -> None:
+    set_keys = {name for name, (_, commented) in sample_lines().items() if not commented}
+    assert set_keys == {name for name in REQUIRED if not name.startswith("platform.")}
 
 
 def test_what_the_sample_gives_as_default_is_the_default() -> None:
-    text = SAMPLE.read_text()
-    shown = parse_config(text, SAMPLE)
+    shown = parse_config(with_platform(), SAMPLE)
+    text = re.sub(r"^# (\[platform\])$", r"\1", SAMPLE.read_text(), flags=re.MULTILINE)
     spoken = re.sub(rf"^# (\w+ = {FIGURE})", r"\1", text, flags=re.MULTILINE)
     for line in ("pin = 17", "lamp_pin = 27", "pin = 22"):  # what is wired has no default
         spoken = spoken.replace(f"\n{line}\n", "\n")

@@ -103,12 +103,43 @@ def test_a_platform_bundle_becomes_the_platform_section(tmp_path: Path) -> None:
     config.write_text('[device]\nlocation = [1.0, 2.0]\n[camera]\nsource = "scene:porch"\n')
     bundle = read_bundle(tmp_path / "platform.toml")
     assert bundle.fingerprint.replace(" ", "") == hashlib.sha256(b'{"signed": {}}').hexdigest()
-    assert install_bundle(bundle, config)
+    install_bundle(bundle, config)
     platform = load_config(config).platform
     assert platform.broker == "mqtts://broker.example"
     assert platform.username == 'door "one"'
     assert json.loads(platform.root.read_text()) == {"signed": {}}
-    assert not install_bundle(bundle, config)
+
+
+def test_an_init_that_broke_off_can_be_given_the_same_bundle_again(tmp_path: Path) -> None:
+    (tmp_path / "platform.toml").write_text(BUNDLE)
+    config = tmp_path / "doorbell.toml"
+    config.write_text('[device]\nlocation = [1.0, 2.0]\n[camera]\nsource = "scene:porch"')
+    bundle = read_bundle(tmp_path / "platform.toml")
+    install_bundle(bundle, config)
+    with config.open("a") as file:
+        file.write('password_file = "broker-password"\n')
+    before = config.read_text()
+    install_bundle(bundle, config)
+    assert config.read_text() == before
+
+
+@pytest.mark.parametrize("header", ["[platform]", "[ platform ] # ours", "[platform]\n# of the platform\n"])
+@pytest.mark.parametrize("changed", ['root = \'{"signed": {"x": 1}}\'', 'broker = "mqtts://other.example"'])
+def test_another_platform_changes_nothing_of_a_doorbell_that_has_one(
+    tmp_path: Path, header: str, changed: str
+) -> None:
+    key = changed.split(" ", maxsplit=1)[0]
+    (tmp_path / "platform.toml").write_text(BUNDLE)
+    config = tmp_path / "doorbell.toml"
+    config.write_text('[device]\nlocation = [1.0, 2.0]\n[camera]\nsource = "scene:porch"\n')
+    install_bundle(read_bundle(tmp_path / "platform.toml"), config)
+    config.write_text(config.read_text().replace("[platform]", header))
+    other = [changed if line.startswith(f"{key} =") else line for line in BUNDLE.splitlines()]
+    (tmp_path / "other.toml").write_text("\n".join(other))
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(TroubleError, match=r"nothing was changed.*delete its \[platform\] section"):
+        install_bundle(read_bundle(tmp_path / "other.toml"), config)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize(
