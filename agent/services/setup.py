@@ -141,27 +141,37 @@ def _is_answered(path: Path) -> bool:
 
 
 def reset(config: Config) -> list[Path]:
-    """Delete everything that this doorbell keeps: keys, phones, log and every clip; returns what was deleted.
+    """Delete everything that this doorbell keeps: keys, phones, log and every clip; returns where something was.
+
+    The folders themselves stay: they belong to their units' users, and only tmpfiles.d could give them back.
 
     Raises:
         TroubleError: storage-failed; running, while the vault runs.
     """
     if _is_answered(config.device.run_dir / "console.sock"):
         raise TroubleError("running", "the doorbell is running: stop it first, then reset")
-    gone = []
-    for name in ("vault", "page", "segments", "quarantine", "recipients.json"):
-        path = config.device.state_dir / name
-        try:
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.exists():
-                path.unlink()
+    state = config.device.state_dir
+    gone = [state / name for name in ("vault", "page", "segments", "quarantine", "recipients.json")]
+    return [path for path in gone if _emptied(path)]
+
+
+def _emptied(path: Path) -> bool:
+    """Delete a file or all that a folder holds; False where there was nothing."""
+    try:
+        if not path.is_dir():
+            path.unlink()
+            return True
+        inside = list(path.iterdir())
+        for one in inside:
+            if one.is_dir() and not one.is_symlink():
+                shutil.rmtree(one)
             else:
-                continue
-        except OSError as exc:
-            raise TroubleError("storage-failed", f"can't delete {path}: {exc.strerror}") from exc
-        gone.append(path)
-    return gone
+                one.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as exc:
+        raise TroubleError("storage-failed", f"can't delete {path}: {exc.strerror}") from exc
+    return bool(inside)
 
 
 @dataclass(frozen=True, slots=True)

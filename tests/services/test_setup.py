@@ -74,10 +74,24 @@ def test_reset_deletes_everything_and_init_starts_anew(tmp_path: Path) -> None:
     config = make_config(tmp_path)
     initialise(config, with_recovery=True)
     before = load_keys(config.device.state_dir / "vault" / "keys").device_kid
-    assert reset(config)
-    assert not any(config.device.state_dir.iterdir())
+    (config.device.state_dir / "segments" / "one.seg").write_bytes(b"sealed")
+    (config.device.state_dir / "recipients.json").write_text("{}")
+    assert {path.name for path in reset(config)} == {"vault", "page", "segments", "recipients.json"}
+    assert not any(path.is_file() for path in config.device.state_dir.rglob("*"))
+    assert reset(config) == []
     initialise(config, with_recovery=True)
     assert load_keys(config.device.state_dir / "vault" / "keys").device_kid != before
+
+
+def test_reset_keeps_the_folders_that_belong_to_the_units_users(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    initialise(config, with_recovery=False)
+    folders = [config.device.state_dir / name for name in ("vault", "page", "segments", "quarantine")]
+    folders[2].chmod(0o2770)  # as tmpfiles.d gave it: the group is handed on
+    before = {folder: (folder.stat().st_ino, folder.stat().st_mode) for folder in folders}
+    assert reset(config)
+    initialise(config, with_recovery=False)
+    assert {folder: (folder.stat().st_ino, folder.stat().st_mode) for folder in folders} == before
 
 
 def test_reset_refuses_while_the_doorbell_runs(tmp_path: Path) -> None:
