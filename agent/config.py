@@ -212,18 +212,25 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
 _SECRET: Final = frozenset({"notify.urls"})
 
 
+def _shown(value: object) -> str:
+    try:
+        return repr(value)[:80]
+    except (ValueError, RecursionError):  # more digits or more nesting than Python writes
+        return "…"
+
+
 def _value(name: str, key: Field[Any], value: object, folder: Path) -> object:
     try:
         checked = key.metadata["rule"](value)
     except allow.NotAllowedError as exc:
-        shown = "…" if name in _SECRET else repr(value)[:80]
+        shown = "…" if name in _SECRET else _shown(value)
         raise ConfigError(f"{name} = {shown}: allowed is {exc}") from exc
     return folder / checked if isinstance(checked, Path) else checked
 
 
 def _part(section: str, kind: type[_Part], table: object, folder: Path) -> _Part:
     if not isinstance(table, Mapping):
-        raise ConfigError(f"{section} = {table!r}: allowed is a section [{section}]")
+        raise ConfigError(f"{section} = {_shown(table)}: allowed is a section [{section}]")
     known = {key.name: key for key in fields(kind)}  # type: ignore[arg-type]
     for name in table:
         if name not in known:
@@ -259,7 +266,7 @@ def parse_config(text: str, path: Path) -> Config:
     """
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
+    except (ValueError, RecursionError) as exc:  # also more digits or more nesting than Python reads
         raise ConfigError(f"{path}: not TOML: {exc}") from exc
     for name in tables:
         if name not in _SECTIONS:

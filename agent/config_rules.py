@@ -1,6 +1,5 @@
 """What each key of the configuration may hold. A rule takes a TOML value and returns the typed one."""
 
-import math
 import re
 import zoneinfo
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from agent.core.geo import MAX_LAT_E7, MAX_LON_E7, Point
 from agent.core.text import is_text
 
 E7: Final = 10_000_000
+HALF_CIRCLE: Final = 180  # degrees
 MAX_ZONES: Final = 16
 MIN_ZONE_POINTS: Final = 3
 
@@ -37,9 +37,9 @@ def number(low: float, high: float) -> Rule:
     """A number within [low, high]."""
 
     def rule(value: object) -> float:
-        if type(value) not in (int, float) or not low <= float(value) <= high:  # type: ignore[arg-type]
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
             raise NotAllowedError(f"a number from {low:g} to {high:g}")
-        return float(value)  # type: ignore[arg-type]
+        return float(value)  # after the comparison: an int may be too large for a float
 
     return rule
 
@@ -112,7 +112,7 @@ def location(value: object) -> Point:
     allowed = "[latitude, longitude] in degrees, such as [51.5033, -0.1276]"
     if not isinstance(value, list) or len(value) != 2 or any(type(x) not in (int, float) for x in value):  # noqa: PLR2004
         raise NotAllowedError(allowed)
-    if not all(math.isfinite(x) for x in value):
+    if not all(-HALF_CIRCLE <= x <= HALF_CIRCLE for x in value):  # nor NaN, nor what is too large for a float
         raise NotAllowedError(allowed)
     lat, lon = round(value[0] * E7), round(value[1] * E7)
     if abs(lat) > MAX_LAT_E7 or abs(lon) > MAX_LON_E7:

@@ -61,6 +61,11 @@ def test_only_what_has_no_default_must_be_written() -> None:
         ("page", "port = 0", "from 1 to 65535"),
         ("page", 'names = ["bad name"]', "a host name"),
         ("notify", "urls = [7]", "notify.urls = …"),
+        ("clips", f"pre_roll_s = {'9' * 400}", "a number from 0 to 30"),
+        ("clips", "pre_roll_s = true", "a number from 0 to 30"),
+        ("camera", f"fps = 0x{'f' * 5000}", "camera.fps = …: allowed is a whole number"),
+        ("motion", f"minimum_area = {'9' * 5000}", "not TOML: "),
+        ("motion", f"zones = {'[' * 20_000}", "not TOML: "),
     ],
 )
 def test_what_is_wrong_is_named_with_what_is_allowed(section: str, line: str, said: str) -> None:
@@ -83,7 +88,10 @@ def test_a_configuration_before_init_says_what_adds_the_platform() -> None:
         parse_config(text, PATH)
 
 
-@pytest.mark.parametrize("location", ["[91.0, 0.0]", "[0.0]", '"here"', "[inf, 0.0]", "[0.0, 180.1]"])
+@pytest.mark.parametrize(
+    "location",
+    ["[91.0, 0.0]", "[0.0]", '"here"', "[inf, 0.0]", "[nan, 0.0]", "[0.0, 180.1]", f"[0, -{'9' * 400}]"],
+)
 def test_a_location_is_a_point_on_the_map(location: str) -> None:
     with pytest.raises(ConfigError, match="latitude, longitude"):
         parse_config(GOOD.replace("[51.5033, -0.1276]", location), PATH)

@@ -203,7 +203,7 @@ def read_bundle(path: Path) -> PlatformBundle:
         table = tomllib.loads(raw.decode("utf-8")) if len(raw) <= MAX_BUNDLE_BYTES else {}
     except OSError as exc:
         raise ConfigError(f"{path}: {exc.strerror}") from exc
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+    except (ValueError, RecursionError) as exc:  # no UTF-8, no TOML, or more than Python reads
         raise ConfigError(f"{path}: no platform bundle: {exc}") from exc
     if not _BUNDLE_KEYS <= table.keys() <= _BUNDLE_KEYS | {"username"}:
         raise ConfigError(f"{path}: no platform bundle; it has {', '.join(sorted(_BUNDLE_KEYS))}")
@@ -256,7 +256,7 @@ def _platform_of(config: Path) -> dict[str, object] | None:
     """Return what stands under `[platform]`; None where there is no such section."""
     try:
         table = tomllib.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise ConfigError(f"{config}: not TOML: {exc}") from exc
     section = table.get("platform")
     return section if section is None or isinstance(section, dict) else {}

@@ -157,7 +157,16 @@ def test_another_platform_changes_nothing_of_a_doorbell_that_has_one(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "name = 1\n", BUNDLE + "extra = 1\n", "[", BUNDLE.replace('"mqtts', '7 # "mqtts')]
+    "text",
+    [
+        "",
+        "name = 1\n",
+        BUNDLE + "extra = 1\n",
+        "[",
+        BUNDLE.replace('"mqtts', '7 # "mqtts'),
+        f"name = {'9' * 5000}",
+        f"name = {'[' * 20_000}",
+    ],
 )
 def test_what_is_no_bundle_is_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "platform.toml").write_text(text)
