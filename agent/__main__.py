@@ -141,20 +141,8 @@ def _init(args: argparse.Namespace) -> int:
 
 
 def _check_config(args: argparse.Namespace) -> int:
-    config = _config(args)
-    shown = {
-        name: {key: str(getattr(part, key)) for key in part.__dataclass_fields__ if key != "urls"}
-        for name in Config.__dataclass_fields__
-        if name != "path" and (part := getattr(config, name)) is not None
-    }
-    if args.json:
-        print(json.dumps(shown))
-        return 0
-    print(f"{config.path}: in order")
-    for section, keys in shown.items():
-        for key, value in keys.items():
-            print(f"{section}.{key} = {value}")
-    return 0
+    config = _config(args)  # first: what is wrong in the file needs none of the rest
+    return int(importlib.import_module("agent.services.check_command").run(config, args))
 
 
 def _reset(args: argparse.Namespace) -> int:

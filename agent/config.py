@@ -1,10 +1,11 @@
 """The one file that an installer writes: TOML, closed, typed, handed out in parts.
 
 An unknown key, a wrong type or a value out of range is one line that names the key, the value and what is
-allowed. Secrets are paths. Paths are relative to the file's folder.
+allowed. Secrets are paths, or addresses that are not shown. Paths are relative to the file's folder.
 """
 
 import ipaddress
+import re
 import socket
 import tomllib
 from collections.abc import Mapping
@@ -33,10 +34,6 @@ def _host_names() -> tuple[str, ...]:
 _ADDRESS: Final = allow.string(r"\S{3,500}", "an address")
 _GPIO_PIN: Final = allow.integer(0, 27)
 _HOST: Final = allow.string(r"[0-9A-Za-z.:_-]{1,253}", "a host name or an IP address")
-_CAMERA: Final = allow.string(
-    r"picamera|v4l2:/dev/.+|file:.+|scene:(porch|night|rain|still|street)(\?.+)?|rtsps?://.+",
-    '"picamera", "v4l2:/dev/video0", "file:clip.mp4", "scene:porch" or "rtsp://…"',
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +50,12 @@ class DeviceSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraSettings:
-    """`[camera]`. Sizes are (width, height) in px; `bitrate` in bit/s, zones in fractions of it."""
+    """`[camera]`. Sizes are (width, height) in px, `bitrate` in bit/s, zones in fractions of the picture.
 
-    source: str = _key(_CAMERA)
+    A network camera's address holds its password, so `source` is not shown.
+    """
+
+    source: str = field(repr=False, metadata={"rule": allow.camera_source})
     size: tuple[int, int] = _key(allow.pair(64, 4096, even=True), (1280, 720))
     fps: int = _key(allow.integer(1, 60), 15)
     bitrate: int = _key(allow.integer(100_000, 25_000_000), 2_000_000)
@@ -213,8 +213,9 @@ _SECRET: Final = frozenset({"notify.urls"})
 
 
 def _shown(value: object) -> str:
+    """Return a value for an error's line, without what may be a password: all behind `://` and before `@`."""
     try:
-        return repr(value)[:80]
+        return re.sub(r"\S+@", "…@", re.sub(r"://.+", "://…", repr(value)))[:80]
     except (ValueError, RecursionError):  # more digits or more nesting than Python writes
         return "…"
 

@@ -5,6 +5,7 @@ import zoneinfo
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from agent.core.geo import MAX_LAT_E7, MAX_LON_E7, Point
 from agent.core.text import is_text
@@ -72,6 +73,24 @@ def string(pattern: str, allowed: str) -> Rule:
         return value
 
     return rule
+
+
+_CAMERA: Final = string(
+    r"picamera|v4l2:/dev/.+|file:.+|scene:(porch|night|rain|still|street)(\?.+)?|rtsps?://.+",
+    '"picamera", "v4l2:/dev/video0", "file:clip.mp4", "scene:porch" or "rtsp://…"',
+)
+
+
+def camera_source(value: object) -> str:
+    """What `[camera] source` may say; a network camera's address is one."""
+    source = str(_CAMERA(value))
+    try:
+        is_address = not source.startswith("rtsp") or urlsplit(source).port != 0
+    except ValueError:  # brackets without an IPv6 address, or no port
+        is_address = False
+    if not is_address:
+        raise NotAllowedError('an address such as "rtsp://192.168.1.20:554/stream"')
+    return source
 
 
 def text(limit: int) -> Rule:

@@ -152,3 +152,26 @@ def test_what_is_not_toml_or_not_there_is_one_line(tmp_path: Path) -> None:
 def test_addresses_with_secrets_are_not_printed() -> None:
     config = parse_config(_with("notify", 'urls = ["mailto://user:secret@example.org"]'), PATH)
     assert "secret" not in repr(config)
+    config = parse_config(GOOD.replace("scene:porch", "rtsp://admin:secret@192.168.1.20/a?p=secret"), PATH)
+    assert "secret" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD.replace("scene:porch", "RTSP://admin:secret@camera/1"),
+        GOOD.replace("scene:porch", "rtsp://admin:secret@camera/1\\n"),
+        GOOD.replace("scene:porch", "rtsp://admin:secret@[camera/1"),
+        GOOD.replace("scene:porch", "http://camera/1?password=secret"),
+        GOOD.replace('"scene:porch"', '["rtsp://admin:secret@camera/1"]'),
+        GOOD.replace("scene:porch", "admin:secret@camera"),
+        'camera = "rtsp://admin:secret@camera/1"\n' + GOOD.replace('[camera]\nsource = "scene:porch"\n', ""),
+        GOOD.replace("mqtts://broker.example", "mqtts://user:secret@b"),
+        'notify = ["mailto://user:secret@example.org"]\n' + GOOD,
+    ],
+)
+def test_what_is_wrong_with_an_address_is_said_without_its_secret(text: str) -> None:
+    with pytest.raises(ConfigError) as wrong:
+        parse_config(text, PATH)
+    assert "secret" not in str(wrong.value)
+    assert "allowed is" in str(wrong.value)
