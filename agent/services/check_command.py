@@ -1,10 +1,27 @@
-"""`doorbell check-config`: what the configuration says, to whoever wrote it. No secret is shown."""
+"""`doorbell check-config`: what the configuration says, to whoever wrote it.
+
+Camera, broker and directory are judged as the processes do that use them; nothing is opened, no secret shown.
+"""
 
 import argparse
 import json
 
 from agent.capture.live_source import rtsp_address
+from agent.capture.open_source import open_source
 from agent.config import Config
+from agent.services.system_clock import SystemClock
+from agent.uplink.addresses import broker_address, directory_address
+
+
+def judge(config: Config) -> None:
+    """Refuse what a process would refuse when it starts.
+
+    Raises:
+        ConfigError: the first of it.
+    """
+    open_source(config.camera, SystemClock(config.device.clock))
+    broker_address(config.platform.broker)
+    directory_address(config.platform.directory)
 
 
 def shown(config: Config) -> dict[str, dict[str, str]]:
@@ -20,7 +37,12 @@ def shown(config: Config) -> dict[str, dict[str, str]]:
 
 
 def run(config: Config, args: argparse.Namespace) -> int:
-    """Print what the configuration says; 0 when it is in order."""
+    """Print what the configuration says; 0 when it is in order.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    judge(config)
     values = shown(config)
     if args.json:
         print(json.dumps(values))
