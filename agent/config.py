@@ -210,6 +210,7 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
     "notify": NotifySettings,
 }
 _SECRET: Final = frozenset({"notify.urls"})
+_FILE: Final = "file:"
 
 
 def _shown(value: object) -> str:
@@ -226,6 +227,8 @@ def _value(name: str, key: Field[Any], value: object, folder: Path) -> object:
     except allow.NotAllowedError as exc:
         shown = "…" if name in _SECRET else _shown(value)
         raise ConfigError(f"{name} = {shown}: allowed is {exc}") from exc
+    if name == "camera.source" and str(checked).startswith(_FILE):  # a path too, though not alone
+        return f"{_FILE}{folder / str(checked).removeprefix(_FILE)}"
     return folder / checked if isinstance(checked, Path) else checked
 
 

@@ -105,6 +105,18 @@ def test_a_scene_that_there_is_not_is_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "meant"),
+    [
+        ("file:clip.mp4", "file:/etc/doorbell/clip.mp4"),
+        ("file:pictures/a b?loop=1&fps=5", "file:/etc/doorbell/pictures/a b?loop=1&fps=5"),
+        ("file:/srv/clip.mp4?loop=1", "file:/srv/clip.mp4?loop=1"),
+    ],
+)
+def test_a_film_is_looked_for_in_the_files_folder(source: str, meant: str) -> None:
+    assert parse_config(GOOD.replace("scene:porch", source), PATH).camera.source == meant
+
+
+@pytest.mark.parametrize(
     ("lines", "names", "in_link"),
     [
         ('names = ["d.local"]', ("d.local",), "d.local"),
