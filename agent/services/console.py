@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import segno
 
 from agent.config import Config
+from agent.consent.pairing import six_digits
 from agent.core.checkpoint import parse_checkpoint
 from agent.core.encoding import unb64
 from agent.core.errors import RefusedError, TroubleError
@@ -82,7 +83,7 @@ def pair(config: Config, args: argparse.Namespace) -> int:
 
 
 def phones(config: Config, args: argparse.Namespace) -> int:
-    """List the paired phones."""
+    """List the paired phones; of one that waits, the six digits that its screen must show too (section 10)."""
     rows: Any = _ask(config, "phones").args["body"]
     if args.json:
         _print_json(rows)
@@ -90,6 +91,9 @@ def phones(config: Config, args: argparse.Namespace) -> int:
     for row in rows:
         paired = _when(row["paired"], config.device.time_zone)
         print(f"{row['phone']}  {row['state']:<8}  paired {paired}  {printable(row['name'])}")
+        if row["state"] == "waiting":
+            digits = six_digits(unb64(row["sign_pub"]), unb64(row["open_pub"]))
+            print(f"    Does this phone show {digits[:3]} {digits[3:]}? Only then: doorbell admit {row['phone']}")
     if not rows:
         print("No phone is paired. Run `doorbell pair`.")
     return 0

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from agent.__main__ import main
+from agent.consent.pairing import six_digits
 from agent.core.checkpoint import parse_checkpoint
 from agent.core.encoding import unb64
+from agent.core.keys import raw_public
 from agent.core.merkle import leaf_hash, tree_root
 from agent.services.console import printable
 from tests.fakes.vault_rig import FakePhone, Rig
@@ -145,8 +147,13 @@ def test_a_second_phone_waits_until_the_console_admits_it(
     house.vault.loop.post(pair)
     assert paired.wait(5)
     assert house.run("phones") == 0
-    assert "waiting" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "waiting" in said
+    digits = six_digits(raw_public(guest.sign_key), raw_public(guest.open_key))
+    assert f"Does this phone show {digits[:3]} {digits[3:]}? Only then: doorbell admit {guest.kid}" in said
     assert house.run("admit", guest.kid) == 0
+    assert house.run("phones") == 0
+    assert "Only then" not in capsys.readouterr().out
 
 
 def test_foreign_text_cannot_move_the_cursor() -> None:
