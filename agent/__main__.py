@@ -27,7 +27,7 @@ PROCESSES: Final = {
     "page": "agent.services.page",
     "uplink": "agent.services.uplink",
 }
-CONSOLE: Final = ("pair", "phones", "admit", "status", "requests", "approve", "decline", "stop", "log")
+CONSOLE: Final = ("pair", "phones", "admit", "unpair", "status", "requests", "approve", "decline", "stop", "log")
 HELP: Final = {
     "run": "run the whole doorbell: all four processes, until Ctrl-C",
     "recorder": "run the camera's process alone",
@@ -39,6 +39,7 @@ HELP: Final = {
     "pair": "let in a phone: prints a link and its QR code",
     "phones": "list the paired phones",
     "admit": "let in a phone that waits",
+    "unpair": "put out a phone that was lost or is no longer yours",
     "status": "say how the doorbell is, and what to do about what is not right",
     "motion": "show what the motion detector makes of a video",
     "requests": "list the requests that reached you",
@@ -71,7 +72,10 @@ def _parser(verb: str) -> argparse.ArgumentParser:
         made[name] = verbs.add_parser(name, help=text, description=text.capitalize() + ".", parents=parents)
     made["init"].add_argument("--platform", type=Path, help="the bundle that the platform gave you")
     made["init"].add_argument("--no-recovery", action="store_true", help="make no recovery key")
-    made["admit"].add_argument("phone", help="the phone's name, as `doorbell phones` lists it")
+    for name in ("admit", "unpair"):
+        made[name].add_argument(
+            "phone", help="the phone's id: 16 digits and letters, as `doorbell phones` lists it"
+        )
     for name in ("approve", "decline", "stop"):
         made[name].add_argument("id", help="the request's id, as `doorbell requests` lists it")
     made["log"].add_argument("--checkpoint", action="store_true", help="end with the signed checkpoint")

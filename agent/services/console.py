@@ -29,7 +29,10 @@ LOG_PAGE: Final = 256
 #: What the codes of protocol sections 10 and 11 mean to a person at the console; a verb before one: only there.
 _REASONS: Final[Mapping[str, str]] = {
     "NOT_FOUND": "there is no such thing: {why}",
-    "admit C_STATE": "no phone of that name waits: `doorbell phones` lists them",
+    "admit C_STATE": "no phone of that id waits: `doorbell phones` lists them",
+    "admit E_SCHEMA": "that is no phone's id: `doorbell phones` lists them",
+    "unpair C_STATE": "no phone of that id is paired: `doorbell phones` lists them",
+    "unpair E_SCHEMA": "that is no phone's id: `doorbell phones` lists them",
     "C_STATE": "the request is not waiting for an answer any more",
     "C_STALE": "what was asked or recorded has changed: look again and decide again",
     "C_CLOCK": "the clock is not right yet: wait until the doorbell is online",
@@ -103,6 +106,14 @@ def admit(config: Config, args: argparse.Namespace) -> int:
     """Let a waiting phone in."""
     _ask(config, "admit", {"phone": args.phone})
     print(f"Phone {args.phone} is admitted. New clips are sealed to it too.")
+    return 0
+
+
+def unpair(config: Config, args: argparse.Namespace) -> int:
+    """Put a phone out, such as one that was lost."""
+    _ask(config, "unpair", {"phone": args.phone})
+    print(f"Phone {args.phone} is out: it sees nothing new and can't share. What it has watched it has watched.")
+    print("If it was the only one, the next phone that you pair waits until you let it in: see `doorbell phones`.")
     return 0
 
 

@@ -4,16 +4,19 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from agent.__main__ import main
+from agent.__main__ import CONSOLE, main
 from agent.consent.pairing import six_digits
 from agent.core.checkpoint import parse_checkpoint
 from agent.core.encoding import unb64
 from agent.core.keys import raw_public
 from agent.core.merkle import leaf_hash, tree_root
 from agent.services.console import printable
+from agent.services.vault.verbs import ConsoleVerbs
 from tests.fakes.vault_rig import FakePhone, Rig
 
 
@@ -69,7 +72,7 @@ def test_phones_are_listed_and_admitted(house: Listening, capsys: pytest.Capture
     for kid in (house.phone.kid, "0" * 16):
         assert house.run("admit", kid) == 1
         said = capsys.readouterr().err
-        assert "no phone of that name waits" in said
+        assert "no phone of that id waits" in said
         assert len(said.strip().split("\n")) == 1
     assert house.run("admit", "nobody") == 1
 
@@ -154,6 +157,28 @@ def test_a_second_phone_waits_until_the_console_admits_it(
     assert house.run("admit", guest.kid) == 0
     assert house.run("phones") == 0
     assert "Only then" not in capsys.readouterr().out
+
+
+def test_a_lost_phone_is_put_out_at_the_console(house: Listening, capsys: pytest.CaptureFixture[str]) -> None:
+    lost = house.phone
+    assert house.run("unpair", lost.kid) == 0
+    assert f"Phone {lost.kid} is out" in capsys.readouterr().out
+    assert house.run("phones") == 0
+    assert lost.kid not in capsys.readouterr().out
+    kept = json.loads((house.config.device.state_dir / "recipients.json").read_text())["recipients"]
+    assert lost.open_kid not in {one["kid"] for one in kept}
+    for nobody in (lost.kid, "nobody"):
+        for verb in ("unpair", "admit"):
+            assert house.run(verb, nobody) == 1
+            said = capsys.readouterr().err
+            assert "`doorbell phones` lists" in said
+            assert len(said.strip().split("\n")) == 1
+
+
+def test_every_verb_of_the_console_has_its_command() -> None:
+    commands = {*CONSOLE, "consistency"}  # which `log --against` asks
+    vault: Any = SimpleNamespace()
+    assert ConsoleVerbs(vault, vault, vault, vault, vault).table().keys() == commands
 
 
 def test_foreign_text_cannot_move_the_cursor() -> None:

@@ -9,11 +9,10 @@ from typing import Final
 
 from agent.consent.consent_form import Channel, Decision
 from agent.consent.phones import PhoneState
-from agent.consent.settings import read_change
 from agent.consent.sqlite_ledger import PhoneRow
 from agent.consent.states import State
 from agent.core.errors import DoorbellError, RefusedError
-from agent.core.ids import Id, Kid, is_id, is_kid
+from agent.core.ids import Kid, is_id, is_kid
 from agent.core.strict_json import Json
 from agent.services.vault.answers import Answers
 from agent.services.vault.arrivals_desk import ArrivalsDesk
@@ -149,7 +148,6 @@ class ConsoleVerbs:
             "stop": lambda request: Message({"state": self._decisions.stop(request.message.args.get("id")).value}),
             "log": self._log,
             "consistency": self._consistency,
-            "settings": self._settings,
         }
 
     def _status(self, _: Request) -> Message:
@@ -164,12 +162,8 @@ class ConsoleVerbs:
         return Message()
 
     def _approve(self, request: Request) -> None:
-        chosen = request.message.args.get("segments")
-        if chosen is not None and not (isinstance(chosen, list) and all(is_id(one) for one in chosen)):
-            raise RefusedError("E_SCHEMA", "segments: a list of ids")
-        picked = None if chosen is None else [Id(str(one)) for one in chosen]
         asked, answer = request.message.args.get("id"), answer_with_state(request)
-        self._decisions.decide_here(asked, Decision.SHARE, Channel.CONSOLE, picked, answer)
+        self._decisions.decide_here(asked, Decision.SHARE, Channel.CONSOLE, None, answer)
 
     def _decline(self, request: Request) -> None:
         asked, answer = request.message.args.get("id"), answer_with_state(request)
@@ -183,10 +177,6 @@ class ConsoleVerbs:
     def _consistency(self, request: Request) -> Message:
         size = read_integer(request.message.args, "size", low=1, high=FAR_MS)
         return body(self._answers.consistency(size))
-
-    def _settings(self, request: Request) -> Message:
-        self._phones.change_settings(read_change(request.message.args.get("change")))
-        return Message()
 
 
 class PageVerbs:
