@@ -130,7 +130,7 @@ def status(config: Config, args: argparse.Namespace) -> int:
         print(f"Motion      {motion_line(recorder['motion'])}")
     print(f"Requests    {'on' if body['requests_enabled'] else 'off: no request reaches you'}")
     if body["withheld"]:
-        print(f"            {body['withheld']} withheld: more than one owner is asked at once")
+        print(f"            {body['withheld']} held back since the start, because too many came at once")
     print(f"Clock       {body['clock']}")
     print(f"Broker      {body['broker']}")
     directory = body["directory"]

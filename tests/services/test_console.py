@@ -88,6 +88,12 @@ def test_status_says_what_is_not_right_and_what_to_do(
     assert json.loads(capsys.readouterr().out)["clock"] == "synced"
 
 
+def test_what_was_held_back_is_said_as_on_the_page(house: Listening, capsys: pytest.CaptureFixture[str]) -> None:
+    house.vault.arrivals.withheld = 2
+    assert house.run("status") == 0
+    assert "2 held back since the start, because too many came at once" in capsys.readouterr().out
+
+
 def test_an_unknown_request_is_one_plain_line(house: Listening, capsys: pytest.CaptureFixture[str]) -> None:
     for verb in ("approve", "decline", "stop"):
         assert house.run(verb, "0" * 32) == 1
