@@ -16,6 +16,10 @@ from agent.services.setup import PlatformBundle, install_bundle
 HOUSE = Path(__file__).parent.parent.parent
 SAMPLE = HOUSE / "config" / "doorbell.toml"
 MARKDOWN = sorted(path for path in (*HOUSE.glob("*.md"), *(HOUSE / "docs").rglob("*.md")))
+HOLDS = [
+    HOUSE / "docs/guide/owner.md",
+    *(HOUSE / "agent/page/static" / name for name in ("words.js", "views/pair.js", "views/phones.js")),
+]
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 FIGURE = r"(\"[^\"]*\"|\[.*?\]|[\d_.]+|true|false)"
 
@@ -97,6 +101,13 @@ def test_the_reference_lists_every_key_with_its_section() -> None:
 @pytest.mark.parametrize("verb", HELP)
 def test_every_verb_is_described(verb: str) -> None:
     assert re.search(rf"`(doorbell )?{verb}\b", (HOUSE / "docs/ref/cli.md").read_text())
+
+
+@pytest.mark.parametrize("path", HOLDS, ids=lambda path: path.name)
+def test_whoever_holds_the_button_is_told_which_link_works_then(path: Path) -> None:
+    """The window that a hold opens is one for the owner's card: no screen shows another link."""
+    for told in re.split(r"hold the indoor button", path.read_text())[1:]:
+        assert re.match(r"[^.|]*\bcard\b", told), told[:120]
 
 
 def told_faults() -> set[str]:

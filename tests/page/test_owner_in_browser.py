@@ -111,6 +111,7 @@ def test_outside_the_window_pairing_says_what_to_do(served: Served, new_phone: C
     page.goto(link)
     page.get_by_role("button", name="Pair this phone").click()
     expect(page.get_by_role("alert")).to_contain_text("Pairing is not open right now")
+    expect(page.get_by_role("alert")).to_contain_text("the link on the owner's card")
 
 
 def test_a_second_phone_waits_with_the_number_that_the_first_one_shows(

@@ -73,7 +73,7 @@ export async function pairView(context) {
       {},
       "At the doorbell, run ",
       h("code", {}, "doorbell pair"),
-      " or hold the indoor button, then open the link or scan the code within two minutes.",
+      " and open its link or scan its code within two minutes. Or hold the indoor button for five seconds and use the link on the owner's card.",
     );
     return { title: "Welcome", nodes: [notice("plain", "Not paired yet", how)] };
   }

@@ -99,7 +99,7 @@ export async function phonesView(context) {
     : null;
   const cards = [];
   for (const row of waitingFirst) cards.push(await phoneCard(context, row, mayAct));
-  const how = h("p", { class: "small" }, "To add one, run doorbell pair at the doorbell or hold the indoor button, and open the link on the new phone.");
+  const how = h("p", { class: "small" }, "To add one, run doorbell pair at the doorbell and open its link on the new phone. Or hold the indoor button for five seconds and use the link on the owner's card.");
   return {
     title: "Phones",
     back: "more",
