@@ -60,16 +60,18 @@ def _parser(verb: str) -> argparse.ArgumentParser:
     """Return the parser; what `open`, `verify` and `motion` take is theirs to say, and only then imported."""
     parser = argparse.ArgumentParser(prog="doorbell", description="The doorbell that asks its owner first.")
     parser.add_argument("--version", action="version", version=f"doorbell {__version__}")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
+    process = argparse.ArgumentParser(add_help=False)
+    process.add_argument(
         "--config", type=Path, help=f"the configuration file (or DOORBELL_CONFIG; {DEFAULT_CONFIG})"
     )
+    common = argparse.ArgumentParser(add_help=False, parents=[process])
     common.add_argument("--json", action="store_true", help="print JSON for programs")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     made: dict[str, argparse.ArgumentParser] = {}
     for name, text in HELP.items():
-        parents = [] if name in {"open", "verify", "motion"} else [common]
-        made[name] = verbs.add_parser(name, help=text, description=text.capitalize() + ".", parents=parents)
+        parents = [] if name in {"open", "verify", "motion"} else [process if name in PROCESSES else common]
+        told = f"{text[0].upper()}{text[1:]}."
+        made[name] = verbs.add_parser(name, help=text, description=told, parents=parents)
     made["init"].add_argument("--platform", type=Path, help="the bundle that the platform gave you")
     made["init"].add_argument("--no-recovery", action="store_true", help="make no recovery key")
     for name in ("admit", "unpair"):
@@ -152,11 +154,15 @@ def _check_config(args: argparse.Namespace) -> int:
 def _reset(args: argparse.Namespace) -> int:
     config = _config(args)
     if not args.yes:
-        print("This deletes keys, phones, log and every clip. Type reset to go on: ", end="", flush=True)
+        asked = "This deletes keys, phones, log and every clip. Type reset to go on: "
+        print(asked, end="", flush=True, file=sys.stderr if args.json else sys.stdout)
         if sys.stdin.readline().strip() != "reset":
-            print("Nothing was deleted.")
+            print("Nothing was deleted.", file=sys.stderr if args.json else sys.stdout)
             return 1
     gone = importlib.import_module("agent.services.setup").reset(config)
+    if args.json:
+        print(json.dumps({"deleted": [str(path) for path in gone]}))
+        return 0
     print("\n".join(f"deleted {path}" for path in gone) or "There was nothing to delete.")
     return 0
 

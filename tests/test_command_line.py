@@ -1,4 +1,4 @@
-"""The command line itself: where options may stand, and what `init --json` tells a program."""
+"""The command line itself: its help, where options may stand, and what `init --json` tells a program."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.__main__ import main
+from agent.__main__ import HELP, PROCESSES, main
 
 CONFIG = """
 [device]
@@ -79,3 +79,30 @@ def test_init_tells_programs_the_roots_fingerprint_too(
     told = json.loads(capsys.readouterr().out)
     assert told["root_fingerprint"].replace(" ", "") == hashlib.sha256(b"{}").hexdigest()
     assert set(told) == {"link", "recovery", "root_fingerprint"}
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    told = capsys.readouterr()
+    return int(ended.value.code or 0), told.out + told.err
+
+
+@pytest.mark.parametrize("verb", HELP)
+def test_help_says_words_as_they_are_written(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, told = said(capsys, verb, "--help")
+    assert code == 0
+    text = HELP[verb]
+    assert f"{text[0].upper()}{text[1:]}." in " ".join(told.split())
+
+
+@pytest.mark.parametrize("verb", PROCESSES)
+def test_a_process_takes_no_option_that_it_would_ignore(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, told = said(capsys, verb, "--json")
+    assert code == 2
+    assert "--json" in told
+
+
+@pytest.mark.parametrize("verb", ["admit", "unpair"])
+def test_a_phone_is_named_by_its_id(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "the phone's id: 16 digits and letters" in " ".join(said(capsys, verb, "--help")[1].split())

@@ -105,6 +105,9 @@ def phones(config: Config, args: argparse.Namespace) -> int:
 def admit(config: Config, args: argparse.Namespace) -> int:
     """Let a waiting phone in."""
     _ask(config, "admit", {"phone": args.phone})
+    if args.json:
+        _print_json({"phone": args.phone, "state": "admitted"})
+        return 0
     print(f"Phone {args.phone} is admitted. New clips are sealed to it too.")
     return 0
 
@@ -112,6 +115,9 @@ def admit(config: Config, args: argparse.Namespace) -> int:
 def unpair(config: Config, args: argparse.Namespace) -> int:
     """Put a phone out, such as one that was lost."""
     _ask(config, "unpair", {"phone": args.phone})
+    if args.json:
+        _print_json({"phone": args.phone, "state": "unpaired"})
+        return 0
     print(f"Phone {args.phone} is out: it sees nothing new and can't share. What it has watched it has watched.")
     print("If it was the only one, the next phone that you pair waits until you let it in: see `doorbell phones`.")
     return 0
@@ -178,7 +184,7 @@ decline = _decide("decline", "Declined. Nobody is told.")
 stop = _decide("stop", "Stopped. The request is {state} now.")
 
 
-def _compare(config: Config, path: Path) -> int:
+def _compare(config: Config, path: Path, *, as_json: bool) -> int:
     """Hold a checkpoint that was saved before against the log as it is now."""
     try:
         note = path.read_text(encoding="utf-8")
@@ -196,6 +202,9 @@ def _compare(config: Config, path: Path) -> int:
     proof = [unb64(step) for step in now["proof"]]
     if not verify_consistency(old.size, old.root, now["size"], unb64(now["root"]), proof):
         raise TroubleError("log", "THE LOG WAS CHANGED: it does not begin with what the checkpoint saw")
+    if as_json:
+        _print_json({"unchanged": True, "size": now["size"], "checkpoint_size": old.size})
+        return 0
     print(f"Unchanged: the log of {now['size']} entries begins with the {old.size} of the checkpoint.")
     return 0
 
@@ -214,7 +223,7 @@ def _whole_log(config: Config) -> dict[str, Any]:
 def log(config: Config, args: argparse.Namespace) -> int:
     """Print the log, one entry a line; export it whole; or compare it with a saved checkpoint."""
     if args.against is not None:
-        return _compare(config, args.against)
+        return _compare(config, args.against, as_json=args.json)
     whole = _whole_log(config)
     if args.json:
         _print_json(whole)

@@ -2,8 +2,10 @@
 
 import argparse
 import getpass
+import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +47,10 @@ def run(args: argparse.Namespace, default_store: Callable[[], Path]) -> int:
     except OSError as exc:
         raise TroubleError("out", f"can't write to {args.out}: {exc.strerror}") from exc
     opened = open_clips(folder, key, args.out)
+    if args.json:
+        clips = [{**asdict(clip), "path": str(clip.path)} for clip in opened.clips]
+        print(json.dumps({"clips": clips, "unopened": opened.unopened}))
+        return 1 if opened.unopened else 0
     for clip in opened.clips:
         gap = f", {clip.missing} missing" if clip.missing else ""
         print(f"{clip.path}  ({clip.segments} segments{gap})")

@@ -121,6 +121,8 @@ def test_a_saved_checkpoint_finds_a_changed_log(
     saved.write_text(capsys.readouterr().out)
     assert house.run("log", "--against", str(saved)) == 0
     assert "Unchanged" in capsys.readouterr().out
+    assert house.run("log", "--against", str(saved), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["unchanged"] is True
     done = threading.Event()
 
     def forge() -> None:
@@ -160,7 +162,8 @@ def test_a_second_phone_waits_until_the_console_admits_it(
     assert "waiting" in said
     digits = six_digits(raw_public(guest.sign_key), raw_public(guest.open_key))
     assert f"Does this phone show {digits[:3]} {digits[3:]}? Only then: doorbell admit {guest.kid}" in said
-    assert house.run("admit", guest.kid) == 0
+    assert house.run("admit", guest.kid, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"phone": guest.kid, "state": "admitted"}
     assert house.run("phones") == 0
     assert "Only then" not in capsys.readouterr().out
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.__main__ import main
 from agent.config import load_config
 from agent.consent.pairing import parse_link
 from agent.core.errors import ConfigError, TroubleError
@@ -92,6 +93,15 @@ def test_reset_keeps_the_folders_that_belong_to_the_units_users(tmp_path: Path) 
     assert reset(config)
     initialise(config, with_recovery=False)
     assert {folder: (folder.stat().st_ino, folder.stat().st_mode) for folder in folders} == before
+
+
+def test_reset_tells_programs_what_it_deleted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = make_config(tmp_path)
+    initialise(config, with_recovery=False)
+    assert main(["reset", "--yes", "--json", "--config", str(config.path)]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "deleted": [str(config.device.state_dir / name) for name in ("vault", "page")]
+    }
 
 
 def test_reset_refuses_while_the_doorbell_runs(tmp_path: Path) -> None:
