@@ -23,7 +23,8 @@ def _gpiozero() -> Any:  # noqa: ANN401 - gpiozero has no types
     try:
         import gpiozero  # noqa: PLC0415 - only boards with pins have it: the extra [pi]
     except ImportError as exc:
-        raise TroubleError("button", "a pin is configured: install doorbell-agent[pi]") from exc
+        text = "a pin is configured and gpiozero is not installed: apt install python3-gpiozero python3-lgpio"
+        raise TroubleError("button", text) from exc
     return gpiozero
 
 

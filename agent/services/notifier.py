@@ -5,6 +5,7 @@ uplink. One child at a time; one that hangs is ended. Off by default: its provid
 learn that something waits (protocol section 5).
 """
 
+import contextlib
 import logging
 import subprocess  # noqa: TID251 - the one place that starts the sender
 import sys
@@ -46,24 +47,32 @@ class Notifier:
                 command, stdin=subprocess.DEVNULL, capture_output=True, timeout=CHILD_S, check=False
             )
             if done.returncode != 0:
-                log.warning("uplink: [notify] failed: install doorbell-agent[notify] and check the urls")
+                why = done.stdout.decode("utf-8", "replace").strip() or f"the sender ended with {done.returncode}"
+                log.warning("uplink: [notify] failed: %s", why)
         except (OSError, subprocess.TimeoutExpired):
             log.warning("uplink: [notify] failed: the provider does not answer")
         finally:
             self._busy.release()
 
 
-def send(config: Path) -> int:
-    """Be the child: tell every address the one sentence; 0 when all took it."""
+def send(config: Path) -> list[str]:
+    """Be the child: tell every address the one sentence; returns what went wrong, naming addresses by number."""
     try:
         import apprise  # noqa: PLC0415 - the extra [notify], and only in the child
     except ImportError:
-        return 1
-    sender = apprise.Apprise()
-    for url in load_config(config).notify.urls:
-        sender.add(url)
-    return 0 if sender.notify(title=TITLE, body=BODY) else 1
+        return ["apprise is not installed: run pip install '.[notify]' in the checkout, with the doorbell's pip"]
+    wrong = []
+    for number, url in enumerate(load_config(config).notify.urls, start=1):
+        sender = apprise.Apprise()
+        if not sender.add(url):
+            wrong.append(f"address {number} is none that apprise knows: correct it in [notify] urls")
+        elif not sender.notify(title=TITLE, body=BODY):
+            wrong.append(f"address {number} did not take the notice: check it and the internet connection")
+    return wrong
 
 
 if __name__ == "__main__":
-    sys.exit(send(Path(sys.argv[1])))
+    with contextlib.redirect_stdout(sys.stderr):  # what apprise itself says may name addresses: nobody reads it
+        problems = send(Path(sys.argv[1]))
+    sys.stdout.write("; ".join(problems))
+    sys.exit(1 if problems else 0)

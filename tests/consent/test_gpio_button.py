@@ -147,7 +147,7 @@ def test_a_board_without_gpiozero_says_what_to_install(monkeypatch: pytest.Monke
         return real(name, *args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(TroubleError, match="doorbell-agent\\[pi\\]"):
+    with pytest.raises(TroubleError, match="apt install python3-gpiozero"):
         gpio_button.GpioLamp(PIN)
 
 

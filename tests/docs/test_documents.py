@@ -110,6 +110,15 @@ def test_whoever_holds_the_button_is_told_which_link_works_then(path: Path) -> N
         assert re.match(r"[^.|]*\bcard\b", told), told[:120]
 
 
+def test_the_installer_is_told_of_what_an_error_says_is_missing() -> None:
+    told = (HOUSE / "docs/guide/install.md").read_text()
+    said = "\n".join(path.read_text() for path in (HOUSE / "agent").rglob("*.py"))
+    missing = set(re.findall(r"python3-[a-z0-9]+|'\.\[[a-z]+\]'", said))
+    assert {"python3-gpiozero", "python3-picamera2", "'.[notify]'"} <= missing
+    assert [one for one in missing if one not in told] == []
+    assert "doorbell-agent[" not in said  # a checkout is installed: no index has that name
+
+
 def told_faults() -> set[str]:
     """The codes of docs/ref/faults.md."""
     text = (HOUSE / "docs/ref/faults.md").read_text()
