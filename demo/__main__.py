@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -36,6 +37,7 @@ FAILURES = (
     DoorbellFailedError,
     PageError,
     OSError,
+    subprocess.SubprocessError,
 )
 INTERRUPTED = 130
 

@@ -64,6 +64,7 @@ class Broker:
         self.port = 0
         self.plain_port = 0
         self.log = folder / "mosquitto.log"
+        self._early = folder / "mosquitto.early"  # what it says before it has read where its log is
         self._certificate = certificate
         self._ca = ca
         self._plain = plain
@@ -90,16 +91,17 @@ class Broker:
             if not fixed:
                 self.port, self.plain_port = free_port(), free_port()
             config = self._write_config()
-            self._process = subprocess.Popen(
-                [*_ends_with_us(), program, "-c", str(config)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+            with self._early.open("wb") as early:
+                self._process = subprocess.Popen(
+                    [*_ends_with_us(), program, "-c", str(config)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=early,
+                    stderr=early,
+                )
             if self._came_up():
                 return
             self.stop()
-        raise BrokerError(f"mosquitto does not start, see {self.log}")
+        raise BrokerError(f"mosquitto does not start: {self._complaint()}")
 
     def stop(self) -> None:
         """Stop it; nothing retained survives."""
@@ -116,6 +118,12 @@ class Broker:
     def log_text(self) -> str:
         """What mosquitto wrote so far."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def _complaint(self) -> str:
+        """The first error that it wrote, else its last words: the folder is soon gone."""
+        lines = (self._early.read_text(errors="replace") + self.log_text()).splitlines()
+        plain = [line.partition(": ")[2] or line for line in lines]  # without the time of day
+        return next((line for line in plain if "Error" in line), plain[-1] if plain else "it says nothing")
 
     def _came_up(self) -> bool:
         deadline = time.monotonic() + START_S
@@ -135,7 +143,11 @@ class Broker:
         hasher = shutil.which("mosquitto_passwd")
         if hasher is None:
             raise BrokerError("mosquitto_passwd is not installed: apt-get install mosquitto")
-        subprocess.run([hasher, "-U", str(passwords)], check=True, capture_output=True)
+        done = subprocess.run([hasher, "-U", str(passwords)], check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise BrokerError(
+                f"mosquitto_passwd failed: {(done.stderr or done.stdout).strip() or done.returncode}"
+            )
         accounts = self.folder / "acl"
         accounts.write_text(
             f"user {DEVICE}\ntopic read db/1/#\n\nuser {PLATFORM}\ntopic readwrite db/1/#\n", encoding="ascii"

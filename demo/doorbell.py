@@ -42,17 +42,20 @@ def doorbell(*arguments: str | Path, check: bool = True) -> subprocess.Completed
     """Run one `doorbell` command to its end.
 
     Raises:
-        DoorbellFailedError: it did not exit 0 and `check` is set.
+        DoorbellFailedError: it did not end in time, or did not exit 0 and `check` is set.
     """
-    done = subprocess.run(
-        command(*arguments),
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_S,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    try:
+        done = subprocess.run(
+            command(*arguments),
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise DoorbellFailedError(f"doorbell {arguments[0]}: no answer within {COMMAND_S:.0f} s") from exc
     if check and done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise DoorbellFailedError(f"doorbell {arguments[0]}: {said[-1] if said else f'exit {done.returncode}'}")

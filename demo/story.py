@@ -91,9 +91,11 @@ def pair_live(town: Neighbourhood, tell: Narrator) -> None:
     deadline = time.monotonic() + PERSON_S
     while time.monotonic() < deadline:
         tell.say("Open this link. The browser warns once about the certificate: at home that is expected.\n")
-        subprocess.run(
-            command("pair", "--config", town.config), env=environment(), check=True, stdin=subprocess.DEVNULL
+        shown = subprocess.run(
+            command("pair", "--config", town.config), env=environment(), check=False, stdin=subprocess.DEVNULL
         )
+        if shown.returncode != 0:
+            raise StoryError("`doorbell pair` failed; what it said stands above")
         again = time.monotonic() + PAIR_AGAIN_S
         with tell.wait("Waiting for you"):
             while time.monotonic() < again:

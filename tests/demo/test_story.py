@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from demo.broker import mosquitto_path
-from demo.doorbell import ROOT
+from demo.broker import Broker, BrokerError, mosquitto_path
+from demo.certs import Certificate
+from demo.doorbell import ROOT, DoorbellFailedError, doorbell
 from demo.narrator import Narrator
+from demo.neighbourhood import Neighbourhood
+from demo.story import StoryError, pair_live
 
 DEMO = [sys.executable, "-m", "demo"]
 
@@ -141,6 +144,54 @@ def test_a_missing_broker_is_one_plain_line(short: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("sys.stderr", type("Err", (), {"write": said.append, "flush": lambda _: None})())
     assert demo.main(["--out", str(short / "out")]) == 1
     assert "".join(said) == "demo: mosquitto is not installed: apt-get install mosquitto\n"
+
+
+def test_a_broker_that_does_not_start_says_why(
+    tmp_path: Path, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Broker._write_config
+
+    def with_a_mistake(self: Broker) -> Path:
+        config = plain(self)
+        config.write_text(config.read_text() + "no_such_option 1\n")
+        return config
+
+    monkeypatch.setattr(Broker, "_write_config", with_a_mistake)
+    with pytest.raises(BrokerError, match=r"does not start: Error: .*no_such_option") as wrong:
+        Broker(tmp_path / "broker", certificate).start()
+    assert str(tmp_path) not in str(wrong.value)
+
+
+def test_a_password_file_that_can_not_be_made_is_one_plain_line(
+    tmp_path: Path, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "mosquitto_passwd"
+    broken.write_text("#!/bin/sh\necho Error: no room >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(BrokerError, match=r"^mosquitto_passwd failed: Error: no room$"):
+        Broker(tmp_path / "broker", certificate).start()
+
+
+def test_a_doorbell_that_does_not_answer_is_one_plain_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("demo.doorbell.command", lambda *_: ["sleep", "60"])
+    monkeypatch.setattr("demo.doorbell.COMMAND_S", 0.2)
+    with pytest.raises(DoorbellFailedError, match=r"^doorbell status: no answer within 0 s$"):
+        doorbell("status", "--config", tmp_path / "doorbell.toml")
+
+
+def test_a_link_that_can_not_be_shown_ends_the_story_plainly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("demo.story.command", lambda *_: ["false"])
+    town = Neighbourhood(tmp_path)
+    try:
+        with pytest.raises(StoryError, match="`doorbell pair` failed"):
+            pair_live(town, Narrator())
+    finally:
+        town.stop()
 
 
 def test_mosquitto_is_found_out_of_users_path(monkeypatch: pytest.MonkeyPatch) -> None:
