@@ -280,7 +280,7 @@ class PageVault(VaultState):
                 self.note("unpaired", phone=args["phone"])
                 self._tell("phone", {"phone": args["phone"]})
             case "settings":
-                if not all(type(value) is SETTINGS.get(key) for key, value in args.items()):
+                if not all(value is None or type(value) is SETTINGS.get(key) for key, value in args.items()):
                     raise RefusedError("E_SCHEMA")
                 self.settings |= args
                 self.note("settings", **args)

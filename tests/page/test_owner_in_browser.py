@@ -493,7 +493,13 @@ def test_keep_and_delete_are_signed_actions(served: Served, owner: OwnerBrowser)
     clip = served.vault.shelf[-1].meta.clip
     card = owner.page.locator("article.clip").first
     card.get_by_role("button", name="Keep").click()
-    expect(owner.page.locator("#said")).to_contain_text("Kept")
+    asked = owner.page.get_by_role("dialog")
+    expect(asked).to_contain_text("It then stays until you delete it")
+    asked.get_by_role("button", name="Go back").click()
+    assert served.vault.actions == []
+    card.get_by_role("button", name="Keep").click()
+    asked.get_by_role("button", name="Keep it").click()
+    expect(owner.page.locator("#said")).to_contain_text("Kept until you delete it")
     card.get_by_role("button", name="Delete").click()
     owner.page.get_by_role("button", name="Delete it").click()
     expect(owner.page.locator("article.clip")).to_have_count(1)
@@ -528,6 +534,53 @@ def test_settings_are_signed_and_read_back_from_the_log(served: Served, owner: O
     expect(owner.page.get_by_label("Example Police Department")).not_to_be_checked()
     expect(owner.page.get_by_label("How far back")).to_have_value("7")
     expect(owner.page.get_by_label("From")).to_have_value("22:00")
+
+
+def test_quiet_hours_are_both_times_or_none(served: Served, owner: OwnerBrowser) -> None:
+    served.vault.settings["quiet_hours"] = kept = [1320, 390]
+    served.vault.note("settings", quiet_hours=kept)
+    owner.open("settings")
+    save = owner.page.get_by_role("button", name="Save")
+    start, end = owner.page.get_by_label("From"), owner.page.get_by_label("to", exact=True)
+    for times, words in (
+        (("22:00", ""), "fill in both times"),
+        (("", "06:30"), "fill in both times"),
+        (("22:00", "22:00"), "the two times are the same"),
+    ):
+        start.fill(times[0])
+        end.fill(times[1])
+        save.click()
+        expect(owner.page.get_by_role("alert").filter(has_text=words)).to_be_visible()
+        assert served.vault.actions == []
+        assert served.vault.settings["quiet_hours"] == kept
+    start.fill("")
+    end.fill("06:30")
+    start.press("1")  # a time that is half typed is no empty one
+    end.fill("")
+    save.click()
+    expect(owner.page.get_by_role("alert").filter(has_text="fill in both times")).to_be_visible()
+    start.fill("")
+    save.click()
+    expect(owner.page.locator("#said")).to_contain_text("Saved")
+    assert served.vault.settings["quiet_hours"] is None
+
+
+def test_older_log_entries_that_do_not_come_are_said_and_can_be_asked_for_again(
+    served: Served, owner: OwnerBrowser
+) -> None:
+    for _ in range(150):
+        served.vault.note("boot")
+    owner.open("log")
+    entries = owner.page.locator(".log li")
+    expect(entries).to_have_count(100)
+    owner.page.route("**/api/log*", lambda route: route.abort())
+    older = owner.page.get_by_role("button", name="Show older entries")
+    older.click()
+    expect(owner.page.locator("#said")).to_contain_text("can't be reached")
+    owner.page.unroute("**/api/log*")
+    older.click()
+    expect(entries).to_have_count(len(served.vault.log_entries))
+    expect(older).to_be_hidden()
 
 
 def test_turning_requests_on_asks_first(served: Served, owner: OwnerBrowser) -> None:

@@ -17,7 +17,7 @@ export const FAULTS = {
   zones: ["Nothing is recorded, to keep a private area private", "A part of the picture that you want blacked out can't be blacked out. Whoever set the doorbell up should check its privacy zones."],
   "storage-full": ["The memory card is full", "Recording goes on for a while without it. Delete videos that you no longer need; if this stays, something else fills the card."],
   "storage-failed": ["The memory card can't be written", "New videos may be lost. Replace the card soon."],
-  "storage-pinned": ["No room for new videos", "What you kept or are sending takes all the room. Delete videos that you no longer need."],
+  "storage-pinned": ["No room for new videos", "What you kept or are sending takes all the room. Delete videos that you no longer need, also ones that you kept."],
   "segments-quarantined": ["Some stored files were not in order", "They were set aside and are not shown. After a power cut that can happen once; if it goes on, replace the card."],
   "log-changed": ["The doorbell's own record was changed", "Something, or somebody, altered its log on the memory card. Keep the card as it is, and look at Log under More."],
   "recorder-overfull": ["Videos begin a little later than they should", "The camera sends more than there is memory for. Whoever set the doorbell up can lower the picture's quality."],

@@ -140,6 +140,8 @@ const REFUSALS = {
   C_RATE: "You have shared as often as your limit for one day allows. Try again tomorrow.",
   C_LOCKED: "None of these videos can be opened that way. Share from a paired phone.",
   E_TEXT: "A name may not hold invisible or unusual signs.",
+  QUIET_HALF: "Not saved: fill in both times, or leave both empty for no quiet hours.",
+  QUIET_SAME: "Not saved: the two times are the same. Choose different ones, or leave both empty for no quiet hours.",
   TOO_MANY: "That is more than can be sent at once. Choose at most 512 parts, about half an hour.",
   NO_STANZA: "This phone can't open one of these videos: it was paired later. Another phone can hand them on.",
   E_SEAL: "One of these videos does not open on this phone.",

@@ -3,22 +3,27 @@
 import { act } from "../action.js";
 import { get } from "../api.js";
 import { clipCard, groupClips } from "../clip_card.js";
-import { actionButton, ask, h, say } from "../dom.js";
+import { ask, h, say } from "../dom.js";
 import { withTimes } from "../mapped_times.js";
 import { clock, day, explain } from "../words.js";
 
 const PAGE = 20;
 
 function controls(context, clip) {
-  const keep = actionButton(
-    "Keep",
-    "quiet",
-    async () => {
-      await act("keep", { clip: clip.clip });
-      say("Kept: it does not make room for new ones.");
-    },
-    explain,
-  );
+  const keep = h("button", { type: "button", class: "quiet" }, "Keep");
+  keep.addEventListener("click", async () => {
+    const kept = await ask({
+      title: "Keep this video for good?",
+      body: [
+        h("p", {}, `${day(clip.start_ms)}, ${clock(clip.start_ms, true)}. It then stays until you delete it, also when new videos need the room.`),
+        h("p", { class: "small" }, "Only deleting it undoes this, and the list does not show what is kept."),
+      ],
+      yes: "Keep it",
+      explain,
+      run: () => act("keep", { clip: clip.clip }),
+    });
+    if (kept) say("Kept until you delete it.");
+  });
   const remove = h("button", { type: "button", class: "quiet danger-text" }, "Delete");
   remove.addEventListener("click", async () => {
     const gone = await ask({
@@ -34,7 +39,7 @@ function controls(context, clip) {
       context.redraw();
     }
   });
-  return h("div", { class: "row-of-buttons" }, keep, h("div", { class: "action" }, remove));
+  return h("div", { class: "row-of-buttons" }, h("div", { class: "action" }, keep), h("div", { class: "action" }, remove));
 }
 
 export async function clipsView(context) {

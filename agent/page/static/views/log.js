@@ -1,9 +1,9 @@
 // The doorbell's log in plain words, and whether it still fits what this phone saw before.
 
 import { get } from "../api.js";
-import { card, h, notice } from "../dom.js";
+import { card, h, notice, say } from "../dom.js";
 import { checkLog } from "../log_check.js";
-import { moment, plural, stateWords } from "../words.js";
+import { explain, moment, plural, stateWords } from "../words.js";
 
 const PAGE = 100;
 const VERDICTS = {
@@ -55,7 +55,11 @@ export async function logView(context) {
     end = start;
     older.hidden = end === 0;
   };
-  older.addEventListener("click", load);
+  older.addEventListener("click", async () => {
+    older.disabled = true; // a second click would show the same entries again
+    await load().catch((error) => say(explain(error)));
+    older.disabled = false;
+  });
   if (end > 0) await load();
   const seen = before ? ` Last time you looked it had ${plural(before.size, "entry", "entries")}.` : "";
   return {

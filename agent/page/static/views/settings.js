@@ -2,8 +2,9 @@
 
 import { act } from "../action.js";
 import { get } from "../api.js";
-import { ask, card, h, notice, say } from "../dom.js";
+import { actionButton, ask, card, h, notice, say } from "../dom.js";
 import { readSettings } from "../log_check.js";
+import { demand } from "../refused.js";
 import { isText, MAX_DIRECTORY_TEXT } from "../text_rules.js";
 import { explain, moment } from "../words.js";
 
@@ -76,12 +77,19 @@ function quietHours(value) {
   const minutes = (words) => Number(words.slice(0, 2)) * 60 + Number(words.slice(3, 5));
   const from = h("input", { type: "time", id: "quiet-from", value: value ? text(value[0]) : "" });
   const to = h("input", { type: "time", id: "quiet-to", value: value ? text(value[1]) : "" });
-  const save = h("button", { type: "button", class: "secondary" }, "Save");
-  save.addEventListener("click", () => {
-    const empty = from.value === "" || to.value === "";
-    change({ quiet_hours: empty ? null : [minutes(from.value), minutes(to.value)] }, () => {});
-  });
-  return h("div", {}, h("div", { class: "times" }, h("label", { for: "quiet-from" }, "From"), from, h("label", { for: "quiet-to" }, "to"), to, save), h("p", { class: "small" }, "The lamp and notices rest then. Empty: never."));
+  const save = actionButton(
+    "Save",
+    "secondary",
+    async () => {
+      const given = [from, to].filter((input) => input.value !== "" || input.validity.badInput).length;
+      demand(given !== 1 && !from.validity.badInput && !to.validity.badInput, "QUIET_HALF");
+      demand(given === 0 || from.value !== to.value, "QUIET_SAME");
+      await act("settings", { quiet_hours: given === 0 ? null : [minutes(from.value), minutes(to.value)] });
+      say("Saved.");
+    },
+    explain,
+  );
+  return h("div", {}, h("div", { class: "times" }, h("label", { for: "quiet-from" }, "From"), from, h("label", { for: "quiet-to" }, "to"), to, save), h("p", { class: "small" }, "The lamp and notices rest then. Both empty: never."));
 }
 
 function clockCard(status) {
