@@ -29,6 +29,7 @@ Zone = tuple[tuple[float, float], ...]
 _DEFAULT_SENSITIVITY = 5
 _PER_STEP = 1.25
 _SMALLEST = 16
+_LOOK_MS, _LOOK_AT_REST_MS = (s * 1000 - 1e-6 for s in (n.LOOK_S, n.LOOK_AT_REST_S))
 _WINDOW = (n.WINDOW_BLOCKS, n.WINDOW_BLOCKS)
 
 
@@ -112,9 +113,11 @@ class MotionKernel:
         self._mask = np.zeros(shape, np.uint8)
         self._a, self._b, self._c = (np.zeros(shape, np.float32) for _ in range(3))
         self._last_ms: float | None = None
+        self._next_ms = -math.inf
         self._model_s = self._learn_until_s = self._gathered_s = 0.0
         self._first = True
         self._soft_seen = False
+        self._rests = False  # nobody is there, nothing is gathered, and the last answer says so
         self._shy: Luma | None = None
         self._shy_mask = np.zeros(shape, np.uint8)
         self._exceeding = 0.0
@@ -129,21 +132,28 @@ class MotionKernel:
         Raises:
             ValueError: the frame is not of the size that the kernel was made for.
         """
-        last = self._last_ms
-        if last is not None and t_ms - last < n.LOOK_S * 1000 - 1e-6:
+        if t_ms < self._next_ms:
             return self._answer
+        last = self._last_ms
         if luma.shape != (self._size[1], self._size[0]):
             raise ValueError("the frame is not of the size that the kernel was made for")
         source = luma[: self._crop[0], : self._crop[1]]
         for half, size in self._halves:
             cv2.resize(source, size, half, interpolation=cv2.INTER_AREA)
             source = half
-        self._last_ms = t_ms
+        self._last_ms, self._next_ms = t_ms, t_ms + _LOOK_MS
         now_s = t_ms / 1000
         if last is None:
             self._restart(now_s, n.LEARN_S)
             return self._answer
         elapsed_s = (t_ms - last) / 1000
+        if self._rests and self._seen.holds(self._small):
+            self._gathered_s = now_s
+            self._next_ms = t_ms + _LOOK_AT_REST_MS
+            if now_s - self._model_s < n.MODEL_AT_REST_S:
+                return self._answer
+            elapsed_s = now_s - self._model_s  # nothing was compared meanwhile
+        self._rests = False
         exceeds = self._seen.compare(self._small, elapsed_s, self._shy)
         if now_s < self._learn_until_s:
             self._seen.learn(first=self._first)
@@ -151,7 +161,10 @@ class MotionKernel:
             self._shy = None
             return self._say(0.0, Why.LIGHT if not self._first else Why.LEARNING)
         self._first = False
-        return self._decide(now_s, elapsed_s, exceeds=exceeds)
+        answer = self._decide(now_s, elapsed_s, exceeds=exceeds)
+        if self._rests:
+            self._next_ms = t_ms + _LOOK_AT_REST_MS
+        return answer
 
     def _stay_shy(self) -> None:
         """Note where an object is, that the fit of light must not listen to, unless too much of the picture is."""
@@ -178,6 +191,7 @@ class MotionKernel:
             self._exceeding = 0.0
             self._gathered_s = now_s
             self._model(now_s)
+            self._rests = True
             return self._say(0.0, Why.STILL)
         gap_s = now_s - self._gathered_s
         if gap_s < (n.THINK_IN_VISIT_S if visit.here else n.THINK_S) - 1e-6 and not visit.has_left(seen):

@@ -36,6 +36,10 @@ class Background:
         self._white = np.zeros(shape, np.uint8)
         self._whitest = 0.0
         self._scale, self._zone = scale, zone
+        self._darkest, self._brightest = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+        self._outside = (1 - zone) * np.float32(1000) - np.float32(0.5)
+        self._blocks = shape[0] * shape[1]
+        self._stale = True  # `per_rise` and `per_fall` are older than the thresholds
         self._learned = 0
         self._basis_age_s = 0.0
         self.restless.fill(1)
@@ -49,6 +53,18 @@ class Background:
         self._rebase()
         self._set_thresholds()
 
+    def holds(self, small: Mask) -> bool:
+        """Whether `compare` would find no block above its threshold, were the light as it last was.
+
+        If not, what is derived from the background is brought up to date for the comparison.
+        """
+        cv2.inRange(small, self._darkest, self._brightest, self._mask)
+        if cv2.countNonZero(self._mask) == self._blocks:
+            return True
+        if self._basis_age_s >= n.BASIS_S:
+            self._rebase()
+        return False
+
     def compare(self, small: Mask, elapsed_s: float, but: Mask | None) -> bool:
         """Set `difference` (background and light removed) and its `size`, and follow the recent past.
 
@@ -61,6 +77,8 @@ class Background:
         np.absolute(self.difference, out=self.size)
         cv2.multiply(self.size, self.per_threshold, self.ratio)
         exceeds = cv2.minMaxLoc(self.ratio)[1] > 1
+        if exceeds and self._stale:
+            self._set_reach()
         cv2.absdiff(self.difference, self.recent, self.change)
         cv2.accumulateWeighted(self.difference, self.recent, share(elapsed_s, n.RECENT_S))
         return exceeds
@@ -86,7 +104,8 @@ class Background:
         cv2.min(self.size, self._a, self._a)
         self._raise(self.size if first else self._a, 0.5 if first else 0.1, 0.05)
         self.recent.fill(0)
-        self._rebase()
+        if not self._learned & (self._learned - 1):  # the mean moves less and less: after 1, 2, 4, 8 pictures
+            self._rebase()
         self._set_thresholds()
 
     def adapt(
@@ -129,11 +148,12 @@ class Background:
         cv2.add(self.mean, self._a, self.mean)
         cv2.subtract(self.recent, self._a, self.recent)
         taken = share(elapsed_s, n.BACKGROUND_S)
-        cv2.scaleAdd(self.light.fit, taken, self.mean, self.mean)
-        self.light.fade(taken)
+        if self.light.fitted:
+            cv2.scaleAdd(self.light.fit, taken, self.mean, self.mean)
+            self.light.fade(taken)
         self._learn_restlessness(elapsed_s, visit, travels=travels)
         self._basis_age_s += elapsed_s
-        if self._basis_age_s >= n.BASIS_S:
+        if self._basis_age_s >= (n.BASIS_AT_REST_S if soft is None and not self.light.fitted else n.BASIS_S):
             self._rebase()
         self._set_thresholds()
 
@@ -157,6 +177,7 @@ class Background:
 
     def _rebase(self) -> None:
         self._basis_age_s = 0.0
+        self._stale = True
         self.light.rebase(self.mean)
         cv2.erode(self.mean, CROSS, self._low)
         cv2.dilate(self.mean, CROSS, self._high)
@@ -166,14 +187,24 @@ class Background:
         np.add(self._a, np.float32(1), out=self._a)
         cv2.divide(self.mean, self._a, self.smooth_gain)
         self._whitest = cv2.minMaxLoc(self.mean)[1]
-        above(self.mean, n.WHITE_BACKGROUND, self._white)
-        cv2.dilate(self._white, CROSS, self._white)
+        if self._whitest >= n.WHITE_BACKGROUND:
+            above(self.mean, n.WHITE_BACKGROUND, self._white)
+            cv2.dilate(self._white, CROSS, self._white)
 
     def _set_thresholds(self) -> None:
         # more sensitive means fainter things, not more noise: what is learned never counts for less
         cv2.scaleAdd(self.restless, n.THRESHOLD_PER_RESTLESS * max(1.0, self._scale), self._none, self.threshold)
         np.maximum(self.threshold, np.float32(n.THRESHOLD_FLOOR * self._scale), out=self.threshold)
         cv2.divide(self._zone, self.threshold, self.per_threshold)
+        self._stale = True
+        # whole levels that do not exceed: half a level less, and rounded
+        cv2.add(self.threshold, self._outside, self._a)
+        cv2.add(self.mean, self.light.fit, self._b)
+        cv2.add(self._b, self._a, self._brightest, dtype=cv2.CV_8U)
+        cv2.subtract(self._b, self._a, self._darkest, dtype=cv2.CV_8U)
+
+    def _set_reach(self) -> None:
+        self._stale = False
         for reach, out, sign in ((self._high, self.per_rise, 1.0), (self._low, self.per_fall, -1.0)):
             cv2.scaleAdd(self.threshold, 0.5, self._none, self._a)
             cv2.scaleAdd(reach, n.SWAY_REACH, self._a, self._a)

@@ -52,9 +52,9 @@ class Evidence:
         self._m, self._k, self._side = mask(), mask(), mask()
         rows, columns = _SECTORS
         self._by_row = np.zeros((rows, shape[1]), np.float32)
-        self._columns = [np.zeros((rows, 1), np.float32) for _ in range(columns)]
-        self._row_cuts = [slice(i * shape[0] // rows, (i + 1) * shape[0] // rows) for i in range(rows)]
-        self._column_cuts = [slice(i * shape[1] // columns, (i + 1) * shape[1] // columns) for i in range(columns)]
+        self._by_sector = np.zeros(_SECTORS, np.float32)
+        self._row_cuts = np.arange(rows) * shape[0] // rows
+        self._column_cuts = np.arange(columns) * shape[1] // columns
         self._cover = np.zeros(_SECTORS, np.uint8)
         self._flood = np.zeros((shape[0] + 2, shape[1] + 2), np.uint8)
 
@@ -100,16 +100,13 @@ class Evidence:
     def _stand_out(self, elapsed_s: float, unrest: float) -> None:
         np.copyto(self._a, self.now)
         cv2.subtract(self._a, self._a, self._a, self.near)
-        for row, cut in enumerate(self._row_cuts):
-            cv2.reduce(self._a[cut], 0, cv2.REDUCE_MAX, self._by_row[row : row + 1])
-        for column, cut in zip(self._columns, self._column_cuts, strict=True):
-            cv2.reduce(self._by_row[:, cut], 1, cv2.REDUCE_MAX, column)
+        np.maximum.reduceat(self._a, self._row_cuts, axis=0, out=self._by_row)
+        np.maximum.reduceat(self._by_row, self._column_cuts, axis=1, out=self._by_sector)
         cv2.resize(self.near, (_SECTORS[1], _SECTORS[0]), self._cover, interpolation=cv2.INTER_AREA)
         free = sorted(
-            float(column[row, 0])
-            for at, column in enumerate(self._columns)
-            for row in range(_SECTORS[0])
-            if self._cover[row, at] < _COVERED
+            peak
+            for peak, cover in zip(self._by_sector.ravel().tolist(), self._cover.ravel().tolist(), strict=True)
+            if cover < _COVERED
         )
         rest = free[int(len(free) * n.CLUTTER_RANK)] if len(free) > 2 else 0.0  # noqa: PLR2004 - fewer say nothing
         self.clutter = max(rest, self.clutter * math.exp(-elapsed_s / n.CLUTTER_S))

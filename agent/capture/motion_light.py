@@ -52,7 +52,7 @@ class LightFit:
         self._x, self._y = (x / columns - 0.5) * 2, (y / rows - 0.5) * 2
         self._planes[4], self._planes[5] = self._x, self._y
         self.unrest = 0.0
-        self._fitted = False
+        self.fitted = False
         self._quiet = n.QUIET_LEVELS * blocks
         self._enough = n.SATURATED_FRACTION * n.CLIP * blocks
 
@@ -60,12 +60,12 @@ class LightFit:
         """Start anew: the background has just been replaced."""
         self._theta.fill(0)
         self.fit.fill(0)
-        self._fitted = False
+        self.fitted = False
 
     def fade(self, fraction: float) -> None:
         """The background has taken over this fraction of the fitted light."""
         self._theta *= np.float32(1 - fraction)
-        if self._fitted and cv2.norm(self.fit, cv2.NORM_INF) < n.QUIET_LEVELS:
+        if self.fitted and cv2.norm(self.fit, cv2.NORM_INF) < n.QUIET_LEVELS:
             self.forget()
 
     def shift_blocks(self) -> float:
@@ -85,7 +85,7 @@ class LightFit:
         np.multiply(planes[7], np.float32(0.5), out=planes[7])
         for basis, part in zip(self._bases, self._parts, strict=True):
             np.copyto(basis, self._basis[:, part])
-        cv2.mulTransposed(self._basis, False, self._normal)  # noqa: FBT003 - OpenCV's own signature
+        np.dot(self._basis, self._basis.T, out=self._normal)
         np.add(self._diagonal, self._ridge, out=self._diagonal)
         cv2.invert(self._normal, self._inverse, cv2.DECOMP_CHOLESKY)
 
@@ -100,9 +100,13 @@ class LightFit:
         self.unrest = max(jump, self.unrest * math.exp(-elapsed_s / n.JUMP_S))
 
     def _fit(self, difference: Plane, but: Mask | None) -> None:
-        if cv2.norm(difference, cv2.NORM_L1) < self._quiet and not self._fitted:
-            return
-        self._fitted = True
+        if not self.fitted:
+            levels = cv2.norm(difference, cv2.NORM_L1)
+            if but is not None and levels >= self._quiet:
+                levels -= cv2.norm(difference, cv2.NORM_L1, but)
+            if levels < self._quiet:
+                return
+        self.fitted = True
         self._theta[_SHIFT:] = 0
         for round_ in range(_ROUNDS):
             self._render()

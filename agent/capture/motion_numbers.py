@@ -10,9 +10,10 @@ GRID_PX = 60
 filter for the smallest thing worth recording and averages sensor noise eightfold."""
 
 LOOK_S = 0.085
-"""Frames that come sooner than this after the last one looked at get its answer: 15 fps is looked at 7.5 times
-a second, 30 fps ten times. Nothing that walks or drives through a porch tells more at 30 Hz, and the cost per
-second falls."""
+LOOK_AT_REST_S = 0.12
+"""Frames that come sooner than this after the last one looked at get its answer: at rest, while nothing exceeds its
+threshold, a little longer. Nothing that walks or drives through a porch tells more at 30 Hz, and the cost per second
+falls."""
 
 THINK_S = 0.12
 THINK_IN_VISIT_S = 0.3
@@ -32,7 +33,9 @@ HOLD_BACKGROUND_S = 400.0  # under someone who is here the background is kept
 RECENT_S = 1.2  # the recent past against which something moves: slow walkers need more than a few frames
 LIGHT_FIELD_S = 1.0  # soft local light is followed this fast
 MODEL_S = 0.3
+MODEL_AT_REST_S = 0.5  # while nothing exceeds its threshold nothing else is computed in between
 BASIS_S = 1.2
+BASIS_AT_REST_S = 5.0  # nothing is derived from the background then; it is renewed when rest ends
 
 # how a block's own restlessness is learned: an expectile, nearer to its peaks than to its mean
 RESTLESS_RISE_S = 6.0  # longer than a passer-by stays in one block
