@@ -109,19 +109,22 @@ def measure(frames: Sequence[Frame], size: tuple[int, int], fps: int) -> list[fl
 
 
 def allocated(size: tuple[int, int], frames: Sequence[Frame]) -> tuple[float, int]:
-    """Return (bytes left per frame, most bytes in use at once during a frame), by tracemalloc."""
-    one = MotionKernel(size)
-    for n, frame in enumerate(frames):
-        one.step(frame, n * 100)
+    """Return (bytes left per frame, most bytes in use at once during a frame), by tracemalloc.
+
+    Traced from the start, so that what a frame replaces is known too; times are made before, as a camera does.
+    """
+    one, count = MotionKernel(size), len(frames)
+    times_ms = [n * 100.0 for n in range(2 * count)]
     tracemalloc.start()
-    one.step(frames[0], len(frames) * 100)
+    for frame, t_ms in zip(frames, times_ms[:count], strict=True):
+        one.step(frame, t_ms)
     before, worst = tracemalloc.get_traced_memory()[0], 0
-    for n, frame in enumerate(frames):
+    for frame, t_ms in zip(frames, times_ms[count:], strict=True):
         start = tracemalloc.get_traced_memory()[0]
         tracemalloc.reset_peak()
-        one.step(frame, (len(frames) + 1 + n) * 100)
+        one.step(frame, t_ms)
         worst = max(worst, tracemalloc.get_traced_memory()[1] - start)
-    left = (tracemalloc.get_traced_memory()[0] - before) / len(frames)
+    left = (tracemalloc.get_traced_memory()[0] - before) / count
     tracemalloc.stop()
     return left, worst
 
@@ -139,8 +142,9 @@ def main() -> None:
             name = f"{size[0]}x{size[1]} {fps} fps {'busy' if scene == 'walker' else scene}"
             shown = "".join(f"{value:8.1f}" for value in times)
             print(f"{name:26s} {shown} {recipe:10.3f} {bare:10.2f} {copied:7.2f}  ({wanted})")
-    left, worst = allocated((320, 240), frames_of("walker", (320, 240)))
-    print(f"bytes left per frame {left:.2f}, most in use during a frame {worst} (one plane of blocks is 4800)")
+    for scene in ("quiet", "walker"):
+        left, worst = allocated((320, 240), frames_of(scene, (320, 240)))
+        print(f"{scene}: bytes left per frame {left:.2f}, most in use during a frame {worst} (a plane is 4800)")
 
 
 if __name__ == "__main__":

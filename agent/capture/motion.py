@@ -89,7 +89,7 @@ class MotionKernel:
             raise ValueError(
                 "luma of at least 16 px, a sensitivity of 1 to 10 and a minimum area below 1 are needed"
             )
-        self._size = size
+        self._shape = (size[1], size[0])
         halvings = 1
         while (size[0] >> halvings) > n.GRID_PX and (size[1] >> (halvings + 1)) > n.WINDOW_BLOCKS:
             halvings += 1
@@ -114,7 +114,7 @@ class MotionKernel:
         self._a, self._b, self._c = (np.zeros(shape, np.float32) for _ in range(3))
         self._last_ms: float | None = None
         self._next_ms = -math.inf
-        self._model_s = self._learn_until_s = self._gathered_s = 0.0
+        self._model_s = self._learn_until_s = self._gathered_s = self._busy_s = 0.0
         self._first = True
         self._soft_seen = False
         self._rests = False  # nobody is there, nothing is gathered, and the last answer says so
@@ -135,9 +135,9 @@ class MotionKernel:
         if t_ms < self._next_ms:
             return self._answer
         last = self._last_ms
-        if luma.shape != (self._size[1], self._size[0]):
+        if luma.shape != self._shape:
             raise ValueError("the frame is not of the size that the kernel was made for")
-        source = luma[: self._crop[0], : self._crop[1]]
+        source = luma if self._crop == self._shape else luma[: self._crop[0], : self._crop[1]]
         for half, size in self._halves:
             cv2.resize(source, size, half, interpolation=cv2.INTER_AREA)
             source = half
@@ -150,9 +150,12 @@ class MotionKernel:
         if self._rests and self._seen.holds(self._small):
             self._gathered_s = now_s
             self._next_ms = t_ms + _LOOK_AT_REST_MS
-            if now_s - self._model_s < n.MODEL_AT_REST_S:
+            settled = now_s - self._busy_s > n.BACKGROUND_S
+            if now_s - self._model_s < (n.MODEL_SETTLED_S if settled else n.MODEL_AT_REST_S):
                 return self._answer
             elapsed_s = now_s - self._model_s  # nothing was compared meanwhile
+        else:
+            self._busy_s = now_s
         self._rests = False
         exceeds = self._seen.compare(self._small, elapsed_s, self._shy)
         if now_s < self._learn_until_s:
@@ -303,8 +306,10 @@ class MotionKernel:
         return alike and now < n.LIGHT_TEXTURE * before and before > n.LIGHT_LEAST**2
 
     def _say(self, score: float, why: Why) -> MotionResult:
-        visit = self._visit
+        visit, last = self._visit, self._answer
         box: Box | None = None
+        if not visit.here and not last.motion and last.why is why and last.score == score:
+            return last
         if visit.here:
             x, y, width, height = cv2.boundingRect(visit.region)
             px = self._block_px

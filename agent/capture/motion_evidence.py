@@ -14,10 +14,12 @@ import numpy as np
 
 from agent.capture import motion_numbers as n
 from agent.capture.motion_background import Background
-from agent.capture.motion_planes import CROSS, WIDE, Mask, Plane, above, below, equal
+from agent.capture.motion_planes import CROSS, WIDE, Mask, Plane, above, below
 
 _SECTORS = (3, 4)
 _COVERED = 77  # of 255: a sector covered by the object to 30 % says nothing about the rest
+
+_FLOOD = 8 | cv2.FLOODFILL_MASK_ONLY | 255 << 8
 
 _REACH = [np.ones((2 * blocks + 1, 2 * blocks + 1), np.uint8) for blocks in range(1, 4)]
 
@@ -57,6 +59,9 @@ class Evidence:
         self._column_cuts = np.arange(columns) * shape[1] // columns
         self._cover = np.zeros(_SECTORS, np.uint8)
         self._flood = np.zeros((shape[0] + 2, shape[1] + 2), np.uint8)
+        self._flooded = self._flood[1:-1, 1:-1]
+        self._nothing = np.zeros(shape, np.float32)
+        self._nowhere = np.zeros(shape, np.uint8)
 
     def forget(self) -> None:
         """Drop what was gathered: the picture has changed as a whole."""
@@ -99,7 +104,7 @@ class Evidence:
 
     def _stand_out(self, elapsed_s: float, unrest: float) -> None:
         np.copyto(self._a, self.now)
-        cv2.subtract(self._a, self._a, self._a, self.near)
+        cv2.copyTo(self._nothing, self.near, self._a)
         np.maximum.reduceat(self._a, self._row_cuts, axis=0, out=self._by_row)
         np.maximum.reduceat(self._by_row, self._column_cuts, axis=1, out=self._by_sector)
         cv2.resize(self.near, (_SECTORS[1], _SECTORS[0]), self._cover, interpolation=cv2.INTER_AREA)
@@ -121,7 +126,7 @@ class Evidence:
         cv2.compare(seen.size, self._a, cv2.CMP_GT, self._m)
         np.multiply(self._a, np.float32(0.5), out=self._a)
         cv2.compare(seen.size, self._a, cv2.CMP_LT, self._k)
-        cv2.subtract(self._side, self._side, self._side, self._k)
+        cv2.copyTo(self._nowhere, self._k, self._side)
         above(seen.difference, 0, self._k)
         cv2.bitwise_or(self._k, self._ones, self._k)  # 255 stays 255 (above), 0 becomes 1 (below)
         np.multiply(self.sides_changed, np.float32(math.exp(-elapsed_s / n.SWAY_S)), out=self.sides_changed)
@@ -165,7 +170,7 @@ class Evidence:
         cv2.bitwise_or(self.region, self._m, self.region)
         self.region[self.at[1], self.at[0]] = 255
         self._flood.fill(0)
-        area = cv2.floodFill(self.region, self._flood, self.at, 128, flags=8)[0]
-        equal(self.region, 128, self.region)
+        area = cv2.floodFill(self.region, self._flood, self.at, 0, flags=_FLOOD)[0]
+        np.copyto(self.region, self._flooded)
         cv2.dilate(self.region, CROSS, self.near)
         return int(area)

@@ -11,9 +11,9 @@ filter for the smallest thing worth recording and averages sensor noise eightfol
 
 LOOK_S = 0.085
 LOOK_AT_REST_S = 0.12
-"""Frames that come sooner than this after the last one looked at get its answer: at rest, while nothing exceeds its
-threshold, a little longer. Nothing that walks or drives through a porch tells more at 30 Hz, and the cost per second
-falls."""
+"""Frames that come sooner than this after the last one looked at get its answer; at rest, while nothing exceeds
+its threshold, a little longer. Nothing that walks or drives through a porch tells more at 30 Hz, and the cost per
+second falls."""
 
 THINK_S = 0.12
 THINK_IN_VISIT_S = 0.3
@@ -34,6 +34,7 @@ RECENT_S = 1.2  # the recent past against which something moves: slow walkers ne
 LIGHT_FIELD_S = 1.0  # soft local light is followed this fast
 MODEL_S = 0.3
 MODEL_AT_REST_S = 0.5  # while nothing exceeds its threshold nothing else is computed in between
+MODEL_SETTLED_S = 1.0  # the same when that has been so for BACKGROUND_S
 BASIS_S = 1.2
 BASIS_AT_REST_S = 5.0  # nothing is derived from the background then; it is renewed when rest ends
 

@@ -9,6 +9,7 @@ import pytest
 
 from agent.capture import motion_numbers as numbers
 from agent.capture.motion import MotionKernel, MotionResult, MotionSettings, Why
+from agent.capture.motion_background import Background
 from agent.capture.motion_events import events_of, mark
 from agent.capture.motion_light import LightFit
 from tests.capture import scenes
@@ -161,6 +162,31 @@ def test_a_step_leaves_no_bytes_behind() -> None:
         sys.settrace(tracer)
     assert after - before < 600  # the last answer and the numbers that the kernel remembers, not one plane
     assert peak - before < 4800  # and never as much as one plane of blocks on the way
+
+
+@pytest.mark.parametrize("zoned", [False, True])
+def test_a_picture_holds_just_when_no_block_exceeds_its_threshold(*, zoned: bool) -> None:
+    """Against the slow, obvious oracle: the comparison itself, on a picture whose light has not changed."""
+    rng, shape = np.random.default_rng(8), (30, 40)
+    zone = np.asarray(rng.random(shape) < 0.8 if zoned else np.ones(shape), np.float32)
+    still = np.asarray(rng.integers(0, 220, shape), np.uint8)  # at its white end it looks closely instead
+    said = set()
+    for sensitivity in (0.4, 1.0, 2.3):
+        seen = Background(shape, scale=sensitivity, zone=zone)
+        seen.restart(still)
+        for _ in range(300):
+            other = still.copy()
+            row, column = rng.integers(30), rng.integers(40)
+            other[row, column] = np.clip(int(other[row, column]) + rng.integers(-9, 10), 0, 255)
+            holds = seen.holds(other)
+            assert holds == (not seen.compare(other, 0.1, None))
+            said.add(holds)
+    assert said == {True, False}
+
+
+def test_at_rest_the_answer_is_one_and_the_same_object() -> None:
+    seen = answers(film(8, walker=False))
+    assert len({id(answer) for answer in seen[20:]}) == 1
 
 
 def test_a_frame_of_another_size_is_refused() -> None:
