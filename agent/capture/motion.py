@@ -29,7 +29,7 @@ Zone = tuple[tuple[float, float], ...]
 _DEFAULT_SENSITIVITY = 5
 _PER_STEP = 1.25
 _SMALLEST = 16
-_LOOK_MS, _LOOK_AT_REST_MS = (s * 1000 - 1e-6 for s in (n.LOOK_S, n.LOOK_AT_REST_S))
+_LOOK_MS = n.LOOK_S * 1000 - 1e-6
 _WINDOW = (n.WINDOW_BLOCKS, n.WINDOW_BLOCKS)
 
 
@@ -149,7 +149,6 @@ class MotionKernel:
         elapsed_s = (t_ms - last) / 1000
         if self._rests and self._seen.holds(self._small):
             self._gathered_s = now_s
-            self._next_ms = t_ms + _LOOK_AT_REST_MS
             settled = now_s - self._busy_s > n.BACKGROUND_S
             if now_s - self._model_s < (n.MODEL_SETTLED_S if settled else n.MODEL_AT_REST_S):
                 return self._answer
@@ -164,10 +163,7 @@ class MotionKernel:
             self._shy = None
             return self._say(0.0, Why.LIGHT if not self._first else Why.LEARNING)
         self._first = False
-        answer = self._decide(now_s, elapsed_s, exceeds=exceeds)
-        if self._rests:
-            self._next_ms = t_ms + _LOOK_AT_REST_MS
-        return answer
+        return self._decide(now_s, elapsed_s, exceeds=exceeds)
 
     def _stay_shy(self) -> None:
         """Note where an object is, that the fit of light must not listen to, unless too much of the picture is."""
