@@ -9,6 +9,7 @@ import http.client
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -69,7 +70,7 @@ class HttpsSession:
         self._private_addresses = private_addresses
         self._connection: HTTPConnection | None = None
         self._cutter: _Cutter | None = None
-        self._aborted = False
+        self._aborted = threading.Event()
 
     def __enter__(self) -> Self:
         return self
@@ -90,7 +91,7 @@ class HttpsSession:
 
     def abort(self) -> None:
         """Cut the connection from another thread and never open it again."""
-        self._aborted = True
+        self._aborted.set()
         cutter = self._cutter
         if cutter is not None:
             cutter.cut()
@@ -107,13 +108,16 @@ class HttpsSession:
     ) -> Answer:
         """Send one request to `base + path` and read the whole answer; a redirect is an answer like any other.
 
+        `deadline_s` counts from the call on: connecting is part of it.
+
         Raises:
             RefusedError: private-address, or too-large for a body beyond `max_answer_bytes`.
             TroubleError: with the peer's fault code, for everything that the network or TLS does.
         """
+        ends_s = time.monotonic() + deadline_s
         try:
-            connection, cutter = self._open()
-            with cutter.within(deadline_s):
+            connection, cutter = self._open(ends_s)
+            with cutter.within(_left_s(ends_s)):
                 return self._exchange(connection, method, path, headers or {}, body, max_answer_bytes)
         except ssl.SSLCertVerificationError as exc:
             self.close()
@@ -166,15 +170,19 @@ class HttpsSession:
             self.close()
         return Answer(response.status, answered, bytes(read))
 
-    def _open(self) -> "tuple[HTTPConnection, _Cutter]":
-        if self._aborted:
+    def _open(self, ends_s: float) -> "tuple[HTTPConnection, _Cutter]":
+        if self._aborted.is_set():
             raise OSError("stopped")
         if self._connection is not None and self._cutter is not None:
             return self._connection, self._cutter
-        tcp = self._connect()
+        tcp = self._connect(ends_s)
         cutter = self._cutter = _Cutter(tcp)
+        if self._aborted.is_set():  # while it connected there was nothing to cut
+            self.close()
+            tcp.close()
+            raise OSError("stopped")
         try:
-            with cutter.within(HANDSHAKE_S):
+            with cutter.within(min(HANDSHAKE_S, _left_s(ends_s))):
                 # An end without TLS's own goodbye is an error: a cut answer must not pass for a short one.
                 tls = self._context.wrap_socket(
                     tcp, server_hostname=self._address.host, suppress_ragged_eofs=False
@@ -190,7 +198,7 @@ class HttpsSession:
         self._connection = connection
         return connection, cutter
 
-    def _connect(self) -> socket.socket:
+    def _connect(self, ends_s: float) -> socket.socket:
         host, port = self._address.host, self._address.port
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[:MAX_ADDRESSES]
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
@@ -202,8 +210,8 @@ class HttpsSession:
             )
         for address in allowed[:-1]:
             with contextlib.suppress(OSError):
-                return socket.create_connection((address, port), CONNECT_S)
-        return socket.create_connection((allowed[-1], port), CONNECT_S)
+                return socket.create_connection((address, port), min(CONNECT_S, _left_s(ends_s)))
+        return socket.create_connection((allowed[-1], port), min(CONNECT_S, _left_s(ends_s)))
 
 
 class _Cutter:
@@ -233,6 +241,18 @@ class _Cutter:
             timer.cancel()
         if self._is_cut:
             raise TimeoutError
+
+
+def _left_s(ends_s: float) -> float:
+    """Return the time that is left.
+
+    Raises:
+        TimeoutError: none is.
+    """
+    left_s = ends_s - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError
+    return left_s
 
 
 def _reason(error: Exception) -> str:

@@ -225,6 +225,15 @@ def test_a_server_that_drips_its_head_is_cut_at_the_deadline(
         assert time.monotonic() - began < 3
 
 
+def test_a_server_that_accepts_and_says_nothing_is_left_at_the_deadline(context: ssl.SSLContext) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        began = time.monotonic()
+        with session(port, context) as https_session, pytest.raises(TroubleError):
+            https_session.exchange("GET", "/", deadline_s=0.5)
+        assert time.monotonic() - began < 3
+
+
 def test_a_server_that_says_continue_for_ever_is_cut_at_the_deadline(
     certificate: Certificate, context: ssl.SSLContext
 ) -> None:
@@ -301,6 +310,23 @@ def test_abort_cuts_an_exchange_and_forbids_the_next(certificate: Certificate, c
         assert time.monotonic() - began < 0.9
         with pytest.raises(TroubleError, match="OSError"):
             https_session.exchange("GET", "/")
+
+
+def test_abort_while_it_connects_lets_nothing_out(
+    mirror: HttpsServer, context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = socket.create_connection
+    with session(mirror.port, context) as https_session:
+
+        def connect_slowly(address: tuple[str, int], timeout_s: float) -> socket.socket:
+            tcp = connect(address, timeout_s)
+            https_session.abort()
+            return tcp
+
+        monkeypatch.setattr(socket, "create_connection", connect_slowly)
+        with pytest.raises(TroubleError):
+            https_session.exchange("POST", "/x", body=b"film", max_answer_bytes=10)
+    assert Mirror.seen == []
 
 
 def test_no_descriptor_leaks(mirror: HttpsServer, context: ssl.SSLContext) -> None:
