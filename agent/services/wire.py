@@ -113,7 +113,7 @@ class _Waiting:
 
     def wait(self, timeout_s: float) -> Message | DoorbellError:
         if not self._event.wait(timeout_s) or self._reply is None:
-            return TroubleError("link", "the other process did not answer in time")
+            return TroubleError("late", "the other process did not answer in time")
         return self._reply
 
 
@@ -208,7 +208,7 @@ class Link:
 
         Raises:
             RefusedError: with the code that the peer refused with.
-            TroubleError: link, when the peer is gone or late; else the peer's fault code.
+            TroubleError: link, when the peer is gone; late, when it is too slow; else the peer's fault code.
         """
         waiting = _Waiting()
         number = self.call_async(verb, args, waiting.set, blob=blob, fds=fds)

@@ -22,7 +22,7 @@ _PATHS: Final = re.compile(
     rf"|targets/regions/{_HASH}[0-9b-hjkmnp-z]{{3}}\.json",
     re.ASCII,
 )
-FETCH_S: Final = 25.0  # the vault waits 30 s
+FETCH_S: Final = 25.0  # the vault waits 30 s: it is told what went wrong before it gives up
 PEER: Final = Peer("directory", "the directory")
 
 
@@ -53,7 +53,9 @@ class DirectoryFetcher:
         limit = max(0, min(max_bytes, MAX_BYTES))
         # The directory's URL is the installer's, not a message's: it may well be a private address.
         with HttpsSession(self._address, self._context, PEER, private_addresses=True) as session:
-            answer = session.exchange("GET", f"/{path}", headers={"Connection": "close"}, max_answer_bytes=limit)
+            answer = session.exchange(
+                "GET", f"/{path}", headers={"Connection": "close"}, max_answer_bytes=limit, deadline_s=FETCH_S
+            )
         if answer.status in _NOT_FOUND:
             raise RefusedError("not-found", "the directory has no such file")
         if answer.status != _OK:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from agent.core.errors import DoorbellError, TroubleError
+from agent.services.wire import Message
 from tests.fakes.vault_rig import Rig
 
 
@@ -126,6 +127,26 @@ def test_a_directory_that_cannot_be_read_at_all_still_ends_every_wait(rig: Rig) 
     assert len(said) == 100
     assert all(isinstance(one, TroubleError) for one in said)
     assert desk._waiting == 0
+
+
+def test_a_directory_that_answers_late_is_a_fault_and_is_tried_again(rig: Rig) -> None:
+    refresh, call = rig.platform.refresh, rig.uplink.call
+
+    def fetched(fetch: Any) -> Any:
+        fetch("metadata/timestamp.json", 16_384)
+        return refresh(fetch)
+
+    def late(*_: Any, **__: Any) -> Message:
+        raise TroubleError("late", "the other process did not answer in time")
+
+    rig.platform.refresh, rig.uplink.call = fetched, late  # type: ignore[method-assign,assignment]  # the fakes' own
+    rig.vault.directory.refresh(lambda _: None)
+    rig.settle()
+    assert "directory-late" in rig.vault.house.faults.all()
+    rig.uplink.call = lambda *_, **__: Message(blob=b"{}")  # type: ignore[method-assign]  # the fake's own
+    rig.pass_s(360)
+    assert "directory-late" not in rig.vault.house.faults.all()
+    rig.uplink.call = call  # type: ignore[method-assign]  # the fake's own
 
 
 def test_every_version_that_a_fetch_did_not_reach_rests_for_an_hour(rig: Rig) -> None:

@@ -205,3 +205,19 @@ def test_an_answer_that_cannot_be_read_still_ends_the_wait(tmp_path: Path) -> No
     link.close()
     assert [type(answer) for answer in answers] == [TroubleError]
     theirs.close()
+
+
+def test_an_answer_that_is_late_has_another_code_than_a_peer_that_is_gone(tmp_path: Path) -> None:
+    silent = Server(tmp_path / "s.sock", lambda sock: kept.append(Link(sock, asked.append).start()))
+    kept: list[Link] = []
+    asked: list[Request] = []
+    link = Link.connect(tmp_path / "s.sock")
+    with pytest.raises(TroubleError) as late:
+        link.call("fetch", timeout_s=0.1)
+    link.close()
+    with pytest.raises(TroubleError) as gone:
+        link.call("fetch", timeout_s=0.1)
+    assert (late.value.code, gone.value.code) == ("late", "link")
+    for one in kept:
+        one.close()
+    silent.close()

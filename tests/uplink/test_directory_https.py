@@ -1,5 +1,6 @@
 """Directory bytes: a closed set of paths below one URL, bounded in size."""
 
+import contextlib
 import ssl
 import time
 from collections.abc import Iterator
@@ -7,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from agent.core.errors import ConfigError, RefusedError, TroubleError
+from agent.services.vault.uplink_desk import FETCH_TIMEOUT_S
+from agent.uplink import directory_https
 from agent.uplink.directory_https import MAX_BYTES, DirectoryFetcher
 from agent.uplink.tls import client_context
 from demo.agency import Agency
@@ -113,6 +116,33 @@ def test_a_directory_of_another_authority_is_trouble(server: DirectoryServer, st
 def test_plain_http_is_no_directory(context: ssl.SSLContext) -> None:
     with pytest.raises(ConfigError, match="https://"):
         DirectoryFetcher("http://127.0.0.1:8080", context)
+
+
+def test_a_directory_that_drips_is_given_up_before_the_vault_stops_waiting(
+    certificate: Certificate, context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Dripping(QuietHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(60):
+                    self.wfile.write(b"x")
+                    time.sleep(0.1)
+
+    assert directory_https.FETCH_S < FETCH_TIMEOUT_S
+    monkeypatch.setattr(directory_https, "FETCH_S", 0.5)
+    server = HttpsServer(Dripping, certificate)
+    server.start()
+    try:
+        began = time.monotonic()
+        with pytest.raises(TroubleError) as caught:
+            DirectoryFetcher(f"https://localhost:{server.port}", context).fetch("metadata/timestamp.json", 100)
+        assert caught.value.code == "directory"
+        assert time.monotonic() - began < 3
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize("status", [301, 302, 500, 503])

@@ -82,6 +82,7 @@ class DirectoryDesk:
         self._planned = False
         self._wanted: set[int] = set()  # `dirv` of messages that the planned fetch is for
         self._retrying = False
+        self._has_failed = False  # the last refresh
         self._waiting = 0
         self._on_change: Callable[[], None] = lambda: None
         self._on_verified: Callable[[DirectoryView], None] = lambda _: None
@@ -270,6 +271,7 @@ class DirectoryDesk:
             return
         if error is None:
             self._fetched_ns = self._house.now().boot_ns
+            self._has_failed = False
             self._house.set_faults("directory", [])
             view = self.view
             if view is not None:
@@ -278,13 +280,14 @@ class DirectoryDesk:
         code = error.code if isinstance(error, RefusedError | TroubleError) else ""
         if code != "link":  # uplink is not there: that is its own fault to show, and it says when it is back
             self._house.set_faults("directory", [code if code in FAULTS else "directory"])
+            self._has_failed = True
             if not self._retrying:
                 self._retrying = True
                 self._house.loop.after(uniform_s(*RETRY_S), self._retry)
 
     def _retry(self) -> None:
         self._retrying = False
-        if not self.is_fresh():
+        if self._has_failed:
             self.refresh(lambda _: None)
 
     def close(self) -> None:

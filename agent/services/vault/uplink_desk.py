@@ -114,12 +114,17 @@ class UplinkDesk:
 
         Raises:
             RefusedError: not-found, or what uplink refused.
-            TroubleError: link, when it is not there; else uplink's.
+            TroubleError: link, when it is not there; directory-late; else uplink's.
         """
         link = self._link
         if link is None:
             raise TroubleError("link", "uplink is not running")
-        reply = link.call("fetch", {"path": path, "max_bytes": max_bytes}, timeout_s=FETCH_TIMEOUT_S)
+        try:
+            reply = link.call("fetch", {"path": path, "max_bytes": max_bytes}, timeout_s=FETCH_TIMEOUT_S)
+        except TroubleError as exc:
+            if exc.code != "late":
+                raise
+            raise TroubleError("directory-late", "The directory did not answer in time.") from exc
         reply.close()
         if reply.blob is None or len(reply.blob) > max_bytes:
             raise RefusedError("directory-refused", f"{path}: not of the promised size")
