@@ -15,7 +15,7 @@ from agent.core.errors import RefusedError, TroubleError
 from agent.core.ids import Id, kid_of, sha256_hex
 from agent.core.keys import raw_public
 from agent.core.seal import open_cek, stanza_info
-from agent.core.segment_file import SegmentMeta, join_mp4, open_segment
+from agent.core.segment_file import SegmentMeta, join_mp4, open_segment, split_init
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,9 @@ def open_clips(folder: Path, recovery: X25519PrivateKey, into: Path) -> OpenedSt
     unopened: dict[Id, str] = {}
     done: list[OpenedClip] = []
     with SegmentFolder(folder) as store:
-        for id_ in store.scan().complete:
+        scan = store.scan()
+        unopened.update((id_, "its sidecar, which holds its keys, is gone") for id_ in scan.lone)
+        for id_ in scan.complete:
             try:
                 meta, _ = store.check(id_)
                 metas[meta.clip].append(meta)
@@ -79,7 +81,10 @@ def open_clips(folder: Path, recovery: X25519PrivateKey, into: Path) -> OpenedSt
                 except (RefusedError, TroubleError) as exc:
                     unopened[meta.id] = str(exc)
             if films:
-                done.append(_write(films, into))
+                try:
+                    done.append(_write(films, into))
+                except RefusedError as exc:
+                    unopened.update((meta.id, str(exc)) for meta, _ in films)
     return OpenedStore(tuple(done), unopened)
 
 
@@ -87,7 +92,8 @@ def _film(store: SegmentFolder, id_: Id, private: X25519PrivateKey) -> bytes:
     """Open one segment.
 
     Raises:
-        RefusedError: E_SEAL or E_SEGMENT, when it does not open or to another film than its sidecar says.
+        RefusedError: E_SEAL or E_SEGMENT, when it does not open, or to another film than its sidecar says, or to
+            no film.
         TroubleError: it can't be read.
     """
     sidecar = store.read_sidecar(id_)
@@ -98,10 +104,17 @@ def _film(store: SegmentFolder, id_: Id, private: X25519PrivateKey) -> bytes:
     _, film = open_segment(store.read(id_), open_cek(private, stanza, stanza_info(id_, kid)))
     if sha256_hex(film) != sidecar.sha256_plain:
         raise RefusedError("E_SEGMENT", "opens to another film than its sidecar says")
+    split_init(film)
     return film
 
 
 def _write(films: list[tuple[SegmentMeta, bytes]], into: Path) -> OpenedClip:
+    """Join a clip's films and write them.
+
+    Raises:
+        RefusedError: E_SEGMENT, when they are not of one stream.
+        TroubleError: the disk takes no more.
+    """
     first, last = films[0][0], films[-1][0]
     path = into / f"{first.start_ms}-{first.clip}.mp4"
     try:

@@ -55,6 +55,35 @@ def test_a_missing_and_a_damaged_segment_are_told_and_the_rest_is_opened(tmp_pat
     assert set(opened.unopened) == {ids[1]}
 
 
+def test_a_segment_that_is_no_film_is_told_and_the_rest_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    with SegmentFolder(tmp_path / "s") as folder:
+        bad = meta(n=3, start_ms=3_000)
+        folder.write(*sealed(bad, b"no film", RECOVERY))
+        ids = _store(folder, start_ms=100_000)
+        odd = [meta(clip=new_id(), start_ms=5_000)]
+        odd.append(meta(clip=odd[0].clip, n=1, start_ms=6_000))
+        for one, film in zip(odd, (mux_clip([0], gop=1)[0], _other_init(mux_clip([0], gop=1)[0])), strict=True):
+            folder.write(*sealed(one, film, RECOVERY))
+    opened = open_clips(tmp_path / "s", RECOVERY, tmp_path)
+    assert [(one.start_ms, one.segments) for one in opened.clips] == [(100_000, len(ids))]
+    assert set(opened.unopened) == {bad.id, odd[0].id, odd[1].id}
+
+
+def _other_init(film: bytes) -> bytes:
+    return film[:8] + b"xxxx" + film[12:]
+
+
+def test_a_segment_without_a_sidecar_is_told(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    with SegmentFolder(tmp_path / "s") as folder:
+        ids = _store(folder, start_ms=0)
+    (tmp_path / "s" / f"{ids[0]}.json").unlink()
+    opened = open_clips(tmp_path / "s", RECOVERY, tmp_path)
+    assert [one.segments for one in opened.clips] == [2]
+    assert "sidecar" in opened.unopened[ids[0]]
+
+
 def test_what_was_sealed_to_others_stays_closed(tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     with SegmentFolder(tmp_path / "s") as folder:
