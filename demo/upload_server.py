@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from agent.core.errors import RefusedError
 from agent.core.ids import sha256_hex
+from agent.core.segment_file import MAX_FILE_BYTES
 from demo.https_server import HttpsServer, QuietHandler
 from demo.submissions import MAX_BYTES, Submissions
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 BASE = "/up"
 TUS = {"Tus-Resumable": "1.0.0"}
-MAX_LENGTH = 64 * 1024 * 1024
 REMEMBERED_REQUESTS = 4096
 _FILE = re.compile(rf"{BASE}/files/([A-Za-z0-9_-]{{8,128}})")
 
@@ -173,7 +173,7 @@ class _Handler(QuietHandler):
 
     def _create(self) -> None:
         length = self.headers.get("Upload-Length", "")
-        if not length.isdecimal() or int(length) > MAX_LENGTH or "Tus-Resumable" not in self.headers:
+        if not length.isdecimal() or int(length) > MAX_FILE_BYTES or "Tus-Resumable" not in self.headers:
             self.answer(400, headers=TUS)
             return
         pairs = [pair.split(" ") for pair in self.headers.get("Upload-Metadata", "").split(",")]

@@ -18,7 +18,8 @@ from agent.core.strict_json import Json, closed, dump, is_integer, parse
 
 MAGIC: Final = b"DBSEG1\0\0"
 MAX_META_BYTES: Final = 4_096  # section 9
-# Bounds a forged length; a day of 8 Mbit/s in one segment would not reach it.
+# Bounds a forged length, far above what is recorded. Section 9: segments of 1-10 s; this is 43 s at twice the
+# highest bit rate that [camera] takes (25 Mbit/s), for cameras whose key frames are rare.
 MAX_FILE_BYTES: Final = 256 * 1024 * 1024
 _HEADER_BYTES: Final = len(MAGIC) + 2
 _CHUNK_BYTES: Final = 16_384  # Cobblestone-128: 16 kB chunks, each with a 16-byte tag

@@ -13,9 +13,8 @@ from typing import Final
 
 from agent.core.errors import RefusedError, TroubleError
 from agent.core.ids import Sha256
+from agent.core.segment_file import MAGIC, MAX_FILE_BYTES
 
-MAGIC: Final = b"DBSEG1\0\0"  # section 9
-MAX_BYTES: Final = 64 * 1024 * 1024  # section 9: segments of 1-10 s; well above what a camera makes in 10 s
 _READ_BYTES: Final = 262_144
 
 
@@ -42,7 +41,7 @@ class SealedFile:
             raise RefusedError("segment", "the descriptor is not open") from exc
         if not stat.S_ISREG(status.st_mode) or flags & os.O_ACCMODE != os.O_RDONLY:
             raise RefusedError("segment", "the descriptor is not a file that is open for reading only")
-        if not len(MAGIC) < length <= MAX_BYTES or status.st_size != length:
+        if not len(MAGIC) < length <= MAX_FILE_BYTES or status.st_size != length:
             raise RefusedError("segment", "the file has another length than was approved")
         if self._read(0, len(MAGIC)) != MAGIC:
             raise RefusedError("segment", "the file is not a sealed segment")

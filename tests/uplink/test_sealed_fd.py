@@ -1,5 +1,6 @@
 """Only a sealed segment that was approved can be read for sending."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,8 @@ import pytest
 
 from agent.core.errors import RefusedError
 from agent.core.ids import Sha256, sha256_hex
-from agent.uplink.sealed_fd import MAGIC, SealedFile
+from agent.core.segment_file import MAGIC, MAX_FILE_BYTES
+from agent.uplink.sealed_fd import SealedFile
 
 BODY = MAGIC + os.urandom(700_000)
 BODY_SHA256 = sha256_hex(BODY)
@@ -51,6 +53,21 @@ def test_another_length_is_refused(fd: int) -> None:
     assert "length" in refused(fd, length=len(BODY) - 1)
     assert "length" in refused(fd, length=len(BODY) + 1)
     assert "length" in refused(fd, length=0)
+
+
+def test_every_length_that_the_recorder_can_seal_can_be_sent(tmp_path: Path) -> None:
+    path = tmp_path / "long.seg"
+    path.write_bytes(MAGIC)
+    os.truncate(path, 65 * 1024 * 1024)
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        assert SealedFile(fd, 65 * 1024 * 1024, Sha256(digest)).length == 65 * 1024 * 1024
+        os.truncate(path, MAX_FILE_BYTES + 1)
+        assert "length" in refused(fd, length=MAX_FILE_BYTES + 1)
+    finally:
+        os.close(fd)
 
 
 def test_another_hash_is_refused_before_a_byte_is_given(fd: int) -> None:

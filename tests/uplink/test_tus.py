@@ -13,7 +13,8 @@ import pytest
 
 from agent.core.errors import RefusedError, TroubleError
 from agent.core.ids import Id, new_id, sha256_hex
-from agent.uplink.sealed_fd import MAGIC, SealedFile
+from agent.core.segment_file import MAGIC
+from agent.uplink.sealed_fd import SealedFile
 from agent.uplink.tus import MAX_RECEIPT_BYTES, Stop, TusClient, Upload, endpoint_address
 from demo.certs import Certificate
 from demo.https_server import HttpsServer, QuietHandler

@@ -13,8 +13,9 @@ import pytest
 
 from agent.core.errors import TroubleError
 from agent.core.ids import new_id, sha256_hex
+from agent.core.segment_file import MAGIC
 from agent.uplink.addresses import HttpsAddress
-from agent.uplink.sealed_fd import MAGIC, SealedFile
+from agent.uplink.sealed_fd import SealedFile
 from agent.uplink.tus import Stop, TusClient, Upload
 from demo.certs import Certificate
 from tests.uplink.recording_proxy import RecordingProxy

@@ -14,7 +14,7 @@ import pytest
 
 from agent.core.errors import RefusedError, TroubleError
 from agent.core.ids import new_id, sha256_hex
-from agent.uplink.sealed_fd import MAGIC
+from agent.core.segment_file import MAGIC
 from demo.agency import Agency
 from demo.broker import DEVICE, PASSWORDS, Broker
 from demo.certs import Authority, Certificate
