@@ -13,12 +13,12 @@ from typing import Final, Literal
 from agent.consent import forms
 from agent.consent.directory_keys import EncKey, SignKey, enc_keys, sign_keys
 from agent.consent.limits_of_owner import Limits
+from agent.core.directory_paths import MAX_TARGET_BYTES
 from agent.core.errors import RefusedError
 from agent.core.geo import Point
 from agent.core.strict_json import Json, closed, parse
 from agent.core.text import MAX_DIRECTORY_TEXT
 
-MAX_FILE_BYTES: Final = 32 * 1024  # section 4: target files
 MAX_PORT: Final = 65_535
 MAX_LAT_E7: Final = 900_000_000
 MAX_LON_E7: Final = 1_800_000_000
@@ -129,7 +129,7 @@ def parse_platform(raw: bytes) -> Platform:
     Raises:
         RefusedError: E_SIZE, E_JSON, E_SCHEMA or E_TEXT.
     """
-    value = closed(parse(raw, max_bytes=MAX_FILE_BYTES), _PLATFORM_KEYS, "E_SCHEMA", "platform.json")
+    value = closed(parse(raw, max_bytes=MAX_TARGET_BYTES), _PLATFORM_KEYS, "E_SCHEMA", "platform.json")
     forms.version_1(value["v"])
     return Platform(
         name=_shown(value["name"], "the platform's name"),
@@ -152,7 +152,7 @@ def parse_agency(raw: bytes, agency_id: str) -> Agency:
     Raises:
         RefusedError: E_SIZE, E_JSON, E_SCHEMA (also when the file names another agency) or E_TEXT.
     """
-    value = closed(parse(raw, max_bytes=MAX_FILE_BYTES), _AGENCY_KEYS, "E_SCHEMA", "the agency's file")
+    value = closed(parse(raw, max_bytes=MAX_TARGET_BYTES), _AGENCY_KEYS, "E_SCHEMA", "the agency's file")
     forms.version_1(value["v"])
     if forms.formed(value["id"], forms.AGENCY, "id") != agency_id:
         raise RefusedError("E_SCHEMA", "the file names another agency")
@@ -183,7 +183,7 @@ def parse_region(raw: bytes, cell: str) -> Region:
     Raises:
         RefusedError: E_SIZE, E_JSON, E_SCHEMA or E_TEXT.
     """
-    value = closed(parse(raw, max_bytes=MAX_FILE_BYTES), _REGION_KEYS, "E_SCHEMA", "the region's file")
+    value = closed(parse(raw, max_bytes=MAX_TARGET_BYTES), _REGION_KEYS, "E_SCHEMA", "the region's file")
     forms.version_1(value["v"])
     listed = forms.items(value["agencies"], "agencies")
     return Region(cell, tuple(_region_agency(item) for item in listed), bytes(raw))

@@ -4,7 +4,6 @@ Only paths of a closed set of forms are ever asked for, each with the ceiling of
 a signed length says. Errors of python-tuf leave this room translated.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -19,7 +18,7 @@ from tuf.api.exceptions import (
 )
 from tuf.ngclient import FetcherInterface
 
-from agent.consent.directory import MAX_FILE_BYTES
+from agent.core.directory_paths import ceiling_of
 from agent.core.errors import DoorbellError, RefusedError, TroubleError
 
 Fetch: TypeAlias = Callable[[str, int], bytes]
@@ -28,33 +27,7 @@ Fetch: TypeAlias = Callable[[str, int], bytes]
 Raises RefusedError("not-found") where there is no such file, TroubleError when it can't be had now.
 """
 
-MAX_ROOT_BYTES: Final = 32 * 1024  # section 4
-MAX_TIMESTAMP_BYTES: Final = 16 * 1024  # python-tuf's own default; the protocol sets none
-MAX_SNAPSHOT_BYTES: Final = 64 * 1024  # section 4
-MAX_TARGETS_BYTES: Final = 256 * 1024  # section 4
 NOT_FOUND: Final = "not-found"
-
-_PATHS: Final = (
-    (re.compile(r"metadata/[1-9][0-9]{0,9}\.root\.json"), MAX_ROOT_BYTES),
-    (re.compile(r"metadata/timestamp\.json"), MAX_TIMESTAMP_BYTES),
-    (re.compile(r"metadata/(?:[1-9][0-9]{0,9}\.)?snapshot\.json"), MAX_SNAPSHOT_BYTES),
-    (re.compile(r"metadata/(?:[1-9][0-9]{0,9}\.)?[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.json"), MAX_TARGETS_BYTES),
-    (re.compile(r"targets/(?:[0-9a-f]{64,128}\.)?platform\.json"), MAX_FILE_BYTES),
-    (re.compile(r"targets/agencies/(?:[0-9a-f]{64,128}\.)?[a-z0-9][a-z0-9-]{1,62}[a-z0-9]\.json"), MAX_FILE_BYTES),
-    (re.compile(r"targets/regions/(?:[0-9a-f]{64,128}\.)?[0-9b-hjkmnp-z]{3}\.json"), MAX_FILE_BYTES),
-)
-
-
-def ceiling_of(path: str) -> int:
-    """Return the most bytes that the file at `path` may have.
-
-    Raises:
-        RefusedError: `directory-path`, when the path has none of the forms that a directory has.
-    """
-    for pattern, ceiling in _PATHS:
-        if pattern.fullmatch(path):
-            return ceiling
-    raise RefusedError("directory-path", f"the directory asks for {path[:80]!r}, which has no form of section 4")
 
 
 class VaultFetcher(FetcherInterface):

@@ -16,12 +16,12 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from agent.core.directory_paths import MAX_ROOT_BYTES
 from agent.core.errors import DoorbellError, TroubleError
 from agent.evidence.bundle_folder import BundleFolder, read_file
 from agent.evidence.findings import Claim
 from agent.evidence.open import open_bundle
 from agent.evidence.report import cannot_show
-from agent.evidence.tuf_chain import MAX_ROOT_BYTES
 from agent.evidence.verify import judge
 
 MAX_KEY_BYTES: Final = 16_384

@@ -13,14 +13,16 @@ from typing import Final, TypeVar
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 
+from agent.core.directory_paths import (
+    MAX_ROOT_BYTES,
+    MAX_SNAPSHOT_BYTES,
+    MAX_TARGETS_BYTES,
+    MAX_TIMESTAMP_BYTES,
+)
 from agent.core.errors import RefusedError
 from agent.core.strict_json import parse
 from agent.evidence.directory_files import MAX_TARGET_BYTES
 
-MAX_ROOT_BYTES: Final = 32_768  # section 4
-MAX_TIMESTAMP_BYTES: Final = 16_384  # the specification names none; a timestamp is one entry
-MAX_SNAPSHOT_BYTES: Final = 65_536  # section 4
-MAX_TARGETS_BYTES: Final = 262_144  # section 4
 MAX_ROOTS: Final = 256
 MAX_ROLES: Final = 32
 

@@ -1,27 +1,18 @@
-"""Fetches directory bytes over HTTPS: a closed set of path patterns below one URL (protocol section 4).
+"""Fetches directory bytes over HTTPS: a closed set of paths below one URL (protocol section 4).
 
 The vault asks, verifies and decides; here nothing is parsed or kept.
 """
 
-import re
 import ssl
 from typing import Final
 
+from agent.core.directory_paths import ceiling_of
 from agent.core.errors import RefusedError
 from agent.uplink.addresses import directory_address
 from agent.uplink.https import HttpsSession, Peer
 
-MAX_BYTES: Final = 262_144  # section 4: the largest file of a directory is targets metadata, 256 kB
 _OK: Final = 200
 _NOT_FOUND: Final = (403, 404, 410)  # object stores answer 403 for what is not there
-_HASH: Final = r"(?:(?:[0-9a-f]{64}|[0-9a-f]{128})\.)?"
-_PATHS: Final = re.compile(
-    rf"metadata/(?:[1-9][0-9]{{0,9}}\.)?[a-z][a-z0-9-]{{0,63}}\.json"
-    rf"|targets/{_HASH}platform\.json"
-    rf"|targets/agencies/{_HASH}[a-z0-9][a-z0-9-]{{1,62}}[a-z0-9]\.json"
-    rf"|targets/regions/{_HASH}[0-9b-hjkmnp-z]{{3}}\.json",
-    re.ASCII,
-)
 FETCH_S: Final = 25.0  # the vault waits 30 s: it is told what went wrong before it gives up
 PEER: Final = Peer("directory", "the directory")
 
@@ -45,12 +36,10 @@ class DirectoryFetcher:
         """Return the file's bytes.
 
         Raises:
-            RefusedError: path, when it is none of the directory's; not-found; too-large.
+            RefusedError: directory-path, when it is none of the directory's; not-found; too-large.
             TroubleError: directory, for everything else.
         """
-        if _PATHS.fullmatch(path) is None:
-            raise RefusedError("path", "this is no path of a directory")
-        limit = max(0, min(max_bytes, MAX_BYTES))
+        limit = max(0, min(max_bytes, ceiling_of(path)))
         # The directory's URL is the installer's, not a message's: it may well be a private address.
         with HttpsSession(self._address, self._context, PEER, private_addresses=True) as session:
             answer = session.exchange(

@@ -8,7 +8,7 @@ from tuf.api.exceptions import DownloadError
 from tuf.api.metadata import DelegatedRole, Delegations, MetaFile, SuccinctRoles
 
 from agent.consent.tuf_directory import TufDirectory
-from agent.consent.tuf_fetcher import VaultFetcher, ceiling_of
+from agent.consent.tuf_fetcher import VaultFetcher
 from agent.core.errors import RefusedError, TroubleError
 from tests.consent.tuf_cases import refused
 from tests.fakes.consent_directory import AGENCY, FakeRepository, agency_file, keys_of, platform_file
@@ -285,49 +285,9 @@ def test_a_regions_list_is_read_and_a_missing_one_is_none(
 # The fetcher.
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        *("", "/metadata/timestamp.json", "metadata/../x.json", "metadata/a/b.json", "metadata/0.root.json"),
-        *(
-            "metadata/timestamp.json\n",
-            "metadata/a%2Fb.json",
-            "targets/x.json",
-            "targets/agencies/../platform.json",
-        ),
-        *(
-            "targets/agencies/UPPER.json",
-            "targets/regions/9qa.json",
-            "https://evil.example/metadata/timestamp.json",
-        ),
-    ],
-)
-def test_a_path_of_another_form_is_refused(path: str) -> None:
-    with pytest.raises(RefusedError) as refusal:
-        ceiling_of(path)
-    assert refusal.value.code == "directory-path"
-
-
 def test_nothing_is_fetched_without_a_limit() -> None:
     fetcher = VaultFetcher(lambda _path, _max_bytes: b"")
     with pytest.raises(DownloadError):
         fetcher.fetch("metadata/timestamp.json")
     with fetcher.download_file("metadata/timestamp.json", 5) as file:
         assert file.read() == b""
-
-
-@pytest.mark.parametrize(
-    ("path", "ceiling"),
-    [
-        ("metadata/12.root.json", 32_768),
-        ("metadata/timestamp.json", 16_384),
-        ("metadata/3.snapshot.json", 65_536),
-        ("metadata/targets.json", 262_144),
-        ("metadata/7.bin-0a.json", 262_144),
-        ("targets/platform.json", 32_768),
-        (f"targets/agencies/{'0' * 64}.us-ca-examplepd.json", 32_768),
-        ("targets/regions/9q8.json", 32_768),
-    ],
-)
-def test_each_kind_of_file_has_its_ceiling(path: str, ceiling: int) -> None:
-    assert ceiling_of(path) == ceiling

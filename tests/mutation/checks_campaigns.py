@@ -35,6 +35,7 @@ CAMPAIGNS: Final = (
     Campaign("agent.consent.directory", (f"{_T}directory.py",)),
     Campaign("agent.consent.directory_keys", (f"{_T}directory.py", *_CHECKS)),
     Campaign("agent.consent.notices", (f"{_T}notices.py", f"{_T}vectors_notices.py")),
+    Campaign("agent.core.directory_paths", ("tests/core/test_directory_paths.py",)),
     Campaign(
         "agent.consent.tuf_fetcher",
         _TUF,

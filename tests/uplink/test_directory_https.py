@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from agent.core.directory_paths import MAX_TARGETS_BYTES, MAX_TIMESTAMP_BYTES, ceiling_of
 from agent.core.errors import ConfigError, RefusedError, TroubleError
 from agent.services.vault.uplink_desk import FETCH_TIMEOUT_S
 from agent.uplink import directory_https
-from agent.uplink.directory_https import MAX_BYTES, DirectoryFetcher
+from agent.uplink.directory_https import DirectoryFetcher
 from agent.uplink.tls import client_context
 from demo.agency import Agency
 from demo.certs import Authority, Certificate
@@ -46,7 +47,7 @@ def test_every_file_of_a_real_repository_can_be_fetched(
     paths = [path for path in server.directory.files if path != "metadata/root.json"]
     assert len(paths) >= 8
     for path in paths:
-        assert fetcher.fetch(path, MAX_BYTES) == server.directory.files[path]
+        assert fetcher.fetch(path, MAX_TARGETS_BYTES) == server.directory.files[path]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,6 @@ def test_every_file_of_a_real_repository_can_be_fetched(
         "metadata/%2e%2e/x.json",
         "metadata/sub/timestamp.json",
         "metadata/0.root.json",
-        "metadata/Timestamp.json",
         "targets/other.json",
         "targets/agencies/../platform.json",
         "targets/agencies/UPPER.json",
@@ -74,14 +74,22 @@ def test_every_file_of_a_real_repository_can_be_fetched(
 )
 def test_no_other_path_is_asked_for(server: DirectoryServer, fetcher: DirectoryFetcher, path: str) -> None:
     with pytest.raises(RefusedError) as caught:
-        fetcher.fetch(path, MAX_BYTES)
-    assert caught.value.code == "path"
+        fetcher.fetch(path, MAX_TARGETS_BYTES)
+    assert caught.value.code == "directory-path"
     assert not server.requests
+
+
+def test_a_role_may_have_any_name_that_the_vault_asks_for(
+    server: DirectoryServer, fetcher: DirectoryFetcher
+) -> None:
+    for path in ("metadata/3.Region_7.json", "metadata/0-9.json", "metadata/7.bin-0a.json"):
+        server.replaced[path] = b"{}"
+        assert fetcher.fetch(path, ceiling_of(path)) == b"{}"
 
 
 def test_a_missing_file_is_not_found(fetcher: DirectoryFetcher) -> None:
     with pytest.raises(RefusedError) as caught:
-        fetcher.fetch("metadata/2.root.json", MAX_BYTES)
+        fetcher.fetch("metadata/2.root.json", MAX_TARGETS_BYTES)
     assert caught.value.code == "not-found"
 
 
@@ -94,22 +102,24 @@ def test_a_file_larger_than_asked_for_is_refused(server: DirectoryServer, fetche
 
 
 def test_no_file_is_larger_than_the_protocols_largest(server: DirectoryServer, fetcher: DirectoryFetcher) -> None:
-    server.replaced["metadata/timestamp.json"] = bytes(MAX_BYTES + 1)
+    server.replaced["metadata/timestamp.json"] = bytes(MAX_TIMESTAMP_BYTES + 1)
     with pytest.raises(RefusedError) as caught:
-        fetcher.fetch("metadata/timestamp.json", 10 * MAX_BYTES)
+        fetcher.fetch("metadata/timestamp.json", 10 * MAX_TARGETS_BYTES)
     assert caught.value.code == "too-large"
 
 
 def test_a_directory_that_is_down_is_trouble(server: DirectoryServer, fetcher: DirectoryFetcher) -> None:
     server.stop()
     with pytest.raises(TroubleError) as caught:
-        fetcher.fetch("metadata/timestamp.json", MAX_BYTES)
+        fetcher.fetch("metadata/timestamp.json", MAX_TARGETS_BYTES)
     assert caught.value.code == "directory"
 
 
 def test_a_directory_of_another_authority_is_trouble(server: DirectoryServer, stranger: Authority) -> None:
     with pytest.raises(TroubleError, match="certificate"):
-        DirectoryFetcher(server.url, client_context(stranger.pem)).fetch("metadata/timestamp.json", MAX_BYTES)
+        DirectoryFetcher(server.url, client_context(stranger.pem)).fetch(
+            "metadata/timestamp.json", MAX_TARGETS_BYTES
+        )
     assert not server.requests
 
 
