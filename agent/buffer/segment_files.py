@@ -25,6 +25,7 @@ from agent.core.ids import Id, sha256_hex
 from agent.core.segment_file import MAX_FILE_BYTES, SegmentMeta, split
 
 _MODE: Final = 0o640  # the recorder writes, the vault reads by group; nobody else
+_NAME_BYTES: Final = 240  # of the 255 that a file system takes: room for a number
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -271,14 +272,20 @@ class SegmentFolder:
             self._unlink(name)
 
     def quarantine(self, names: Iterable[str], into: Path) -> None:
-        """Move files out of the folder, under their own names, into an existing folder of the same disk.
+        """Move files out of the folder into an existing one of the same disk; on return that is durable.
+
+        They keep their names, but for a number after one that lies there already.
 
         Raises:
             TroubleError: "storage-failed".
         """
         try:
-            for name in names:
-                os.rename(name, into / name, src_dir_fd=self._fd)
+            with ExitStack() as folders:
+                into_fd = os.open(into, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                folders.callback(os.close, into_fd)
+                for name in names:
+                    os.rename(name, into / _free_name(into, name), src_dir_fd=self._fd)
+                os.fsync(into_fd)  # before the source's: a power cut may leave a file twice, never nowhere
         except OSError as exc:
             _trouble(exc, self.path)
         self.sync()
@@ -293,6 +300,15 @@ class SegmentFolder:
             os.fsync(self._fd)
         except OSError as exc:
             _trouble(exc, self.path)
+
+
+def _free_name(folder: Path, name: str) -> str:
+    """Return a name that nothing in `folder` has: this one, or it with a number."""
+    free, number = name, 1
+    while os.path.lexists(folder / free):
+        number += 1
+        free = os.fsdecode(os.fsencode(name)[:_NAME_BYTES] + b".%d" % number)
+    return free
 
 
 def _trouble(exc: OSError, path: Path) -> NoReturn:

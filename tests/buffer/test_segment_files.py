@@ -150,6 +150,33 @@ def test_quarantined_files_keep_their_names(tmp_path: Path) -> None:
         assert {one.name for one in (tmp_path / "q").iterdir()} == set(names_of(id_))
 
 
+def test_nothing_in_the_quarantine_is_ever_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "q").mkdir()
+    long = "é" * 127  # 254 bytes
+    with SegmentFolder(tmp_path / "s") as folder:
+        for said in (b"first", b"second", b"third"):
+            for name in ("odd", long):
+                (tmp_path / "s" / name).write_bytes(said)
+            folder.quarantine(["odd", long], tmp_path / "q")
+    found = sorted(one.read_bytes() for one in (tmp_path / "q").iterdir())
+    assert found == sorted([b"first", b"second", b"third"] * 2)
+    assert {"odd", "odd.2", "odd.3", long} < {one.name for one in (tmp_path / "q").iterdir()}
+
+
+def test_the_quarantines_own_names_are_made_durable_before_the_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "q").mkdir()
+    (tmp_path / "s" / "odd").write_bytes(b"x")
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(Path(f"/proc/self/fd/{fd}").readlink().name))
+    with SegmentFolder(tmp_path / "s") as folder:
+        folder.quarantine(["odd"], tmp_path / "q")
+    assert synced == ["q", "s"]
+
+
 @pytest.mark.parametrize(("ending", "at"), [(".seg", 100), (".seg", -1), (".json", 60)])
 def test_one_changed_byte_is_found_by_the_check(tmp_path: Path, ending: str, at: int) -> None:
     with SegmentFolder(tmp_path) as folder:
