@@ -155,11 +155,11 @@ class Cutter:
             end_ns = self._guessed_end_ns() if has_gap else now_ns
             next_trigger = self._split[1] if splits and self._split is not None else trigger
             done = [self._cut(end_ns, is_last=True)] if self._packets else []
-            stop_ns = self._stop_ns
+            stop_ns, split = self._stop_ns, None if splits else self._split
             self._idle()
             if not stops:
                 self._open(next_trigger)
-                self._stop_ns = stop_ns
+                self._stop_ns, self._split = stop_ns, split  # a gap ended the clip before their time
             return done
         if not self._packets:
             return []

@@ -192,6 +192,20 @@ def test_a_long_silence_ends_the_clip_and_does_not_stretch_a_picture_over_it() -
     assert done[0].end_ns == 2 * S // 10
 
 
+def test_a_silence_before_a_split_leaves_the_split_to_the_frame_that_it_was_for() -> None:
+    cutter = _cutter()
+    later_ns = MAX_GAP_NS + S
+    packets = _packets([0, *(later_ns + n * S // 10 for n in range(4))], gop=1)
+    cutter.start("motion", packets[:1])
+    cutter.split(packets[3].capture_ns, "press")  # the encoder is late: the press is seen before the silence's end
+    done = [segment for one in packets[1:] for segment in cutter.push(one)] + cutter.close()
+    assert [(one.clip, one.trigger, len(one.packets)) for one in done] == [
+        (1, "motion", 1),
+        (2, "motion", 2),
+        (3, "press", 2),
+    ]
+
+
 def test_a_lone_frame_lasts_one_nominal_frame() -> None:
     cutter = _cutter()
     cutter.start("manual", _packets([7 * S], gop=5))
