@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import os
 import ssl
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from agent.atomic_file import replace_file
 from agent.core.errors import TroubleError
 
 if TYPE_CHECKING:
@@ -32,14 +32,8 @@ RENEW_AT_FRACTION: Final = 1 / 3
 
 def _write_private(path: Path, data: bytes) -> None:
     """Write `path` whole or not at all, readable by nobody else."""
-    temporary = path.with_suffix(path.suffix + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_MODE)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
+        replace_file(path, data, mode=PRIVATE_MODE)
     except OSError as exc:
         raise TroubleError("page-state", f"can't write {path}: free space or check its owner") from exc
 

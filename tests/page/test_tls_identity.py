@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import ssl
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -16,9 +17,6 @@ from agent.core.errors import TroubleError
 from agent.page.tls_identity import TlsIdentity
 from tests.fakes.page_ca import LocalCa
 from tests.fakes.page_world import now_ms
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NAMES = ["bell.local", "192.0.2.7"]
 DAY_MS = 86_400_000
@@ -35,6 +33,14 @@ def test_the_key_is_p256_made_once_and_readable_by_nobody_else(tmp_path: Path) -
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     assert isinstance(key.curve, ec.SECP256R1)
     assert stat.S_IMODE((tmp_path / "tls.key").stat().st_mode) == 0o600
+
+
+def test_the_key_survives_a_power_cut_once_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its hash is on the owner's card from then on."""
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(Path(f"/proc/self/fd/{fd}").readlink().name))
+    TlsIdentity(tmp_path / "page")
+    assert synced == ["tls.key.new", "page"]
 
 
 def test_a_request_is_signed_and_names_hosts_and_addresses(tmp_path: Path) -> None:

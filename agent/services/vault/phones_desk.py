@@ -1,10 +1,10 @@
 """The owner's phones: pairing, sessions, signed actions, and to whom new segments are sealed (section 10)."""
 
 import errno
-import os
 from collections.abc import Callable
 from pathlib import Path
 
+from agent.atomic_file import replace_file
 from agent.buffer import sqlite_store
 from agent.consent import sqlite_ledger as ledger
 from agent.consent.actions import ActionFacts, Admit, ChangeSettings, Delete, Keep, Unpair, check_action
@@ -332,19 +332,8 @@ def write_atomically(path: Path, raw: bytes) -> None:
     Raises:
         TroubleError: storage-full, storage-failed.
     """
-    fresh = path.with_suffix(".new")
     try:
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
-        with os.fdopen(fd, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_file(path, raw, mode=0o640)
     except OSError as exc:
         if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
             text = f"no room left at {path}: make room or lower [clips] max_bytes"
