@@ -79,6 +79,7 @@ class Muxer:
             end_ns: boot time at which the last frame ends: the next segment's first frame.
 
         Raises:
+            RefusedError: "h264" when ffmpeg does not take them.
             BugError: no packets, times that don't rise, or an init unlike the last one's.
         """
         times_ns = [*(one.capture_ns for one in packets), end_ns]
@@ -88,6 +89,15 @@ class Muxer:
         for time_ns in times_ns[1:]:  # two frames within 11 us still get two times
             starts.append(max(ticks(time_ns - clip_ns), starts[-1] + 1))
         out = io.BytesIO()
+        try:
+            self._write(out, packets, starts)
+        except av.error.FFmpegError as exc:
+            raise RefusedError("h264", f"a segment's frames can't be muxed: {exc.strerror}") from exc
+        mp4 = out.getvalue()
+        self._check_init(mp4)
+        return mp4
+
+    def _write(self, out: io.BytesIO, packets: Sequence[Encoded], starts: Sequence[int]) -> None:
         with av.open(out, "w", format="mp4", options=_OPTIONS, buffer_size=_BUFFER_BYTES) as container:
             stream = container.add_stream_from_template(self._template, opaque=True)
             stream.time_base = _TIME_BASE
@@ -99,9 +109,6 @@ class Muxer:
                 packet.duration = end - start
                 packet.is_keyframe = one.is_keyframe
                 container.mux_one(packet)
-        mp4 = out.getvalue()
-        self._check_init(mp4)
-        return mp4
 
     def _check_init(self, mp4: bytes) -> None:
         if self._init is None:

@@ -21,7 +21,11 @@ def roll_file(path: Path, fps: float) -> Footage:
     Raises:
         TroubleError: "camera-missing" or "camera-unreadable".
     """
-    if path.is_dir():
+    try:
+        is_folder = path.is_dir()
+    except OSError as exc:
+        raise _unreadable(path, exc) from exc
+    if is_folder:
         return PictureFolder(path, fps)
     return Input(Address(str(path.absolute()), str(path)))
 
@@ -30,11 +34,14 @@ class PictureFolder:
     """A folder's pictures as one stream.
 
     Raises:
-        TroubleError: "camera-missing" when there is none.
+        TroubleError: "camera-missing" when there is none, "camera-unreadable".
     """
 
     def __init__(self, folder: Path, fps: float) -> None:
-        paths = sorted((path for path in folder.iterdir() if path.suffix.lower() in _PICTURES), key=_number)
+        try:
+            paths = sorted((path for path in folder.iterdir() if path.suffix.lower() in _PICTURES), key=_number)
+        except OSError as exc:
+            raise _unreadable(folder, exc) from exc
         if not paths:
             text = f"there is no JPEG or PNG in {folder}; check [camera] source"
             raise TroubleError("camera-missing", text)
@@ -68,6 +75,10 @@ class PictureFolder:
 
 
 _PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".ppm"})
+
+
+def _unreadable(path: Path, exc: OSError) -> TroubleError:
+    return TroubleError("camera-unreadable", f"{path} can't be read ({exc.strerror}); check [camera] source")
 
 
 def _number(path: Path) -> tuple[list[int], str]:

@@ -164,6 +164,16 @@ def test_ffprobe_reads_joined_and_trimmed_clips_without_a_word(tmp_path: Path) -
         assert all(b - a == 9_000 for a, b in pairwise(pts))
 
 
+def test_frames_that_ffmpeg_does_not_take_are_refused_and_the_next_are_muxed() -> None:
+    extradata, packets = film([n * FRAME_NS for n in range(3)], gop=3)
+    muxer = Muxer(extradata, packets[0].data)
+    with pytest.raises(RefusedError) as caught:
+        muxer.mux(packets, clip_ns=0, end_ns=7 * 3_600 * S)  # a sample of more than 2^31 ticks
+    assert caught.value.code == "h264"
+    assert len(decoded_times(muxer.mux(packets, clip_ns=0, end_ns=S))) == 3
+    muxer.close()
+
+
 def test_frames_that_do_not_rise_are_a_bug() -> None:
     extradata, packets = film([0, 1, 2], gop=10)
     muxer = Muxer(extradata, packets[0].data)

@@ -1,5 +1,6 @@
 """`file:` sources: real files through the real decoder."""
 
+import errno
 import shutil
 import subprocess
 from dataclasses import replace
@@ -400,3 +401,21 @@ def test_luma_of_the_wanted_size_is_a_view_of_the_decoders_picture(tmp_path: Pat
     assert moments[1].luma.shape == (180, 320)
     assert not moments[1].luma.flags.owndata
     source.close()
+
+
+def test_a_name_that_the_system_does_not_take_is_trouble() -> None:
+    source = file_source(Path("/" + "x" * 300))
+    with pytest.raises(TroubleError) as caught:
+        source.open()
+    assert caught.value.code == "camera-unreadable"
+
+
+def test_a_folder_that_may_not_be_read_is_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", forbidden)
+    source = file_source(tmp_path)
+    with pytest.raises(TroubleError, match="Permission denied") as caught:
+        source.open()
+    assert caught.value.code == "camera-unreadable"
