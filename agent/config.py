@@ -171,9 +171,7 @@ class NotifySettings:
     urls: tuple[str, ...] = field(
         default=(),
         repr=False,
-        metadata={
-            "rule": allow.strings(allow.string(r"\S{3,500}", "an address"), 8, "a list of up to 8 addresses")
-        },
+        metadata={"rule": allow.strings(_ADDRESS, 8, "a list of up to 8 addresses")},
     )
 
 

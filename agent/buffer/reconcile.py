@@ -59,11 +59,6 @@ class Repair:
     missing: tuple[Id, ...]
     index: tuple[Id, ...]
 
-    @property
-    def is_clean(self) -> bool:
-        """Nothing is unexplained: what remains is what a power cut leaves."""
-        return not (self.quarantine or self.quarantine_names or self.missing)
-
 
 def reconcile(found: Found, indexed: Mapping[Id, int], leaving: Iterable[Id]) -> Repair:
     """Compare folder and index.

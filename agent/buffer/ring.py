@@ -181,13 +181,6 @@ class Ring:
         """Return the sequence number that the next packet gets."""
         return self._head
 
-    @property
-    def span_ns(self) -> int:
-        """Return the time from the oldest to the newest packet held: what a pre-roll can reach back now."""
-        if self._head == self._tail:
-            return 0
-        return self._newest_ns - self._times_ns[self._tail % self._max_packets]
-
     def snapshot(self, from_ns: int, *, after: int = -1) -> Snapshot:
         """Return the packets from the last key frame at or before `from_ns` on, without a copy.
 
@@ -251,7 +244,7 @@ class Ring:
 
 
 class CheckedRing(Ring):
-    """The same ring, with every invariant asserted after every push: for tests and for debugging."""
+    """The same ring, with every invariant asserted at each push: for tests and for Python's development mode."""
 
     __slots__ = ()
 

@@ -6,7 +6,7 @@ meanwhile: they get their name only after it. The key lives in the draft and goe
 """
 
 from collections.abc import Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -120,17 +120,3 @@ def draft_segment(sealer: Sealer, meta: SegmentMeta, mp4: bytes, hashing: Execut
     cek = new_cek()
     file = sealer.seal(encode_meta(meta), mp4, cek)
     return Draft(meta, mp4, file, cek, hashing.submit(sha256_hex, file), plain)
-
-
-def seal_segment(
-    sealer: Sealer, meta: SegmentMeta, mp4: bytes, recipients: Sequence[Recipient]
-) -> tuple[Sidecar, memoryview]:
-    """Seal a segment and prove it: the sidecar, and the whole file, valid until the sealer's next use.
-
-    Raises:
-        BugError: no recipient, or the file does not open to what went in.
-        RefusedError: E_SIZE when the segment is too large.
-    """
-    with ThreadPoolExecutor(2) as hashing:
-        draft = draft_segment(sealer, meta, mp4, hashing)
-        return draft.prove(recipients), draft.file

@@ -7,7 +7,7 @@ fault of the file (`directory_keys`).
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from agent.consent import forms
@@ -117,10 +117,6 @@ class DirectoryView:
     platform: Platform
     agencies: Mapping[str, Agency | None]
     timestamp_expires_s: int
-
-    def with_agency(self, agency_id: str, agency: Agency | None) -> "DirectoryView":
-        """Return the view after one look-up more."""
-        return replace(self, agencies={**self.agencies, agency_id: agency})
 
 
 def parse_platform(raw: bytes) -> Platform:

@@ -39,10 +39,6 @@ class Cancel:
     at_s: int
     reason: str
 
-    def applies_to(self, request_id: Id, agency: str) -> bool:
-        """Say whether it stops that request of that agency."""
-        return (self.id, self.agency) == (request_id, agency)
-
 
 @dataclass(frozen=True, slots=True)
 class Alert:

@@ -7,13 +7,12 @@ A malformed body is no try; a window of an earlier run of the vault is closed, b
 
 import hashlib
 import hmac
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from agent.consent.fields import octets
-from agent.core.encoding import b64url, unb64url
+from agent.core.encoding import b64url
 from agent.core.errors import RefusedError
 from agent.core.ids import Kid, kid_of
 from agent.core.keys import KEY_BYTES, load_open_key, load_verify_key
@@ -29,11 +28,6 @@ MAX_NAME: Final = 40  # section 10
 
 _LABEL: Final = b"doorbell/pair/v1\0"
 _BODY_KEYS: Final = frozenset({"name", "sign_pub", "open_pub", "mac"})
-_LINK: Final = re.compile(
-    r"https://(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
-    r":(?P<port>[1-9][0-9]{0,4})/pair#1\.(?P<secret>[A-Za-z0-9_-]{22})\.(?P<spki>[A-Za-z0-9_-]{43})",
-    re.ASCII,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +43,6 @@ class Link:
 def build_link(link: Link) -> str:
     """Return the link as it is shown and drawn as a QR code."""
     return f"https://{link.host}:{link.port}/pair#1.{b64url(link.secret)}.{b64url(link.spki)}"
-
-
-def parse_link(text: str) -> Link:
-    """Read a pairing link.
-
-    Raises:
-        RefusedError: E_LINK, when it is none.
-    """
-    match = _LINK.fullmatch(text)
-    if match is None or int(match["port"]) > 65_535:  # noqa: PLR2004 - the highest TCP port
-        raise RefusedError("E_LINK", "not a pairing link of version 1")
-    try:
-        secret = unb64url(match["secret"], length=SECRET_BYTES)
-        spki = unb64url(match["spki"], length=SPKI_BYTES)
-    except ValueError as exc:
-        raise RefusedError("E_LINK", "the link's secret or key is not canonical") from exc
-    return Link(match["host"], int(match["port"]), secret, spki)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """The receipt that ends a request: protocol section 13. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from agent.consent.directory import Platform
@@ -15,18 +14,10 @@ MAX_RECEIPT_BYTES: Final = 65_536  # 512 hashes of 64 digits in base64 are 46 kB
 _KEYS: Final = frozenset({"v", "submission_sha256", "request", "segments", "received_at"})
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """A verified receipt; `payload` is the bytes that were verified."""
-
-    received_at_s: int
-    payload: bytes
-
-
 def check_receipt(
     raw: bytes, *, platform: Platform, request: Id, submission_sha256: Sha256, segments: Iterable[Sha256]
-) -> Receipt:
-    """Verify that a receipt names this submission and lists exactly these segments.
+) -> bytes:
+    """Verify that a receipt names this submission and lists exactly these segments; returns the payload.
 
     Raises:
         RefusedError: E_SIZE, E_JSON, E_ENVELOPE, E_TYPE, E_KEY, E_SIG, or E_RECEIPT when it names something else.
@@ -56,4 +47,4 @@ def check_receipt(
         raise RefusedError("E_RECEIPT", "the receipt does not list exactly these segments")
     if not key.valid_at(received):
         raise RefusedError("E_KEY", "the receipt's key was not valid when it was signed")
-    return Receipt(received, envelope.payload)
+    return envelope.payload

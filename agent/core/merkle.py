@@ -89,11 +89,6 @@ def inclusion_proofs(leaves: Sequence[bytes], places: Iterable[int]) -> dict[int
     return paths
 
 
-def inclusion_proof(leaves: Sequence[bytes], place: int) -> list[bytes]:
-    """Return the audit path of one leaf; see `inclusion_proofs`."""
-    return inclusion_proofs(leaves, [place])[place]
-
-
 def verify_inclusion(entry: bytes, n: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
     """Say whether `entry` is leaf `n` of the tree of `size` leaves with that root (RFC 9162 section 2.1.3.2)."""
     if not 0 <= n < size:

@@ -17,7 +17,6 @@ A claim that rests on one that doesn't hold says so and doesn't hold either.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -26,7 +25,6 @@ from agent.core.checkpoint import Checkpoint
 from agent.core.envelope import MAX_SUBMISSION_BYTES
 from agent.core.ids import kid_of
 from agent.evidence import claims
-from agent.evidence.bundle_folder import BundleFolder
 from agent.evidence.claims import Asked, Directory
 from agent.evidence.findings import Claim, Finding, find
 from agent.evidence.log_leaves import Log, read_log
@@ -78,20 +76,6 @@ class Verdict:
     def holds(self) -> bool:
         """Whether every claim holds."""
         return all(claim.holds for claim in self.claims)
-
-
-def verify_bundle(path: Path, root: bytes, key: X25519PrivateKey | None) -> list[Claim]:
-    """Judge every claim of the bundle in `path`.
-
-    Args:
-        path: the bundle's folder.
-        root: TUF root metadata that the caller trusts.
-        key: the agency's private enc key; without it `opens` and `plain` are not among the claims.
-
-    Raises:
-        TroubleError: there is no such folder.
-    """
-    return list(judge(BundleFolder(path), root, key).claims)
 
 
 def judge(

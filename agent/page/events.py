@@ -67,11 +67,6 @@ class EventHub:
         self._streams: set[Stream] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    @property
-    def open_streams(self) -> int:
-        """How many browsers listen."""
-        return len(self._streams)
-
     def open(self) -> Stream:
         """Start a stream.
 

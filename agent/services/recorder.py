@@ -9,12 +9,13 @@ before the end. Exit code 0 when it was told to stop, 1 when the writer died of 
 
 import logging
 import signal
+import sys
 import threading
 from pathlib import Path
 from typing import Final
 
 from agent.buffer.names import SEGMENT
-from agent.buffer.ring import Ring
+from agent.buffer.ring import CheckedRing, Ring
 from agent.buffer.segment import Cutter
 from agent.capture.motion import MotionKernel, MotionSettings
 from agent.capture.open_source import open_source
@@ -43,6 +44,7 @@ RING_SLACK_S: Final = 4.0  # a GOP at each end of the pre-roll
 QUEUE_S: Final = 60.0
 MIN_RING_BYTES: Final = 4_000_000
 MIN_BUDGET_BYTES: Final = 32_000_000
+_RING: Final = CheckedRing if sys.flags.dev_mode else Ring  # python -X dev: every invariant, after every push
 
 
 class Recorder:
@@ -77,7 +79,7 @@ class Recorder:
         self._loop = RecorderLoop(
             make_kernel=lambda size: MotionKernel(size, motion),
             trigger=Trigger(trigger),
-            ring=Ring(
+            ring=_RING(
                 capacity_bytes=max(MIN_RING_BYTES, round(bytes_a_second * (clips.pre_roll_s + RING_SLACK_S))),
                 max_packets=round((clips.pre_roll_s + 2 * RING_SLACK_S) * MAX_FPS),
             ),

@@ -26,7 +26,6 @@ from agent.core.errors import DoorbellError, RefusedError, TroubleError
 from agent.core.strict_json import Json, dump, parse
 from agent.services.memfd import MAX_BLOB_BYTES, memfd, read_memfd
 from agent.services.outbox import Outbox
-from agent.services.unix_server import PEERCRED
 
 MAX_FRAME_BYTES: Final = 65_536
 MAX_FDS: Final = 16
@@ -189,11 +188,6 @@ class Link:
     def closed(self) -> bool:
         """Whether the link has ended."""
         return self._closed
-
-    def peer_uid(self) -> int:
-        """Return the user id of the process at the other end, as the kernel says."""
-        raw = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEERCRED.size)
-        return int(PEERCRED.unpack(raw)[1])
 
     def call(
         self,

@@ -10,7 +10,7 @@ from agent.core.errors import RefusedError
 from agent.core.keys import raw_public
 from agent.core.merkle import (
     consistency_proof,
-    inclusion_proof,
+    inclusion_proofs,
     leaf_hash,
     tree_root,
     verify_consistency,
@@ -85,9 +85,9 @@ def test_a_checkpoint_of_another_device_is_none_of_this_one() -> None:
 def test_an_entry_can_not_be_shown_at_another_place_or_as_a_node() -> None:
     leaves = tree(ENTRIES)
     root = tree_root(leaves)
-    proof = inclusion_proof(leaves, 3)
+    proof = inclusion_proofs(leaves, [3])[3]
     assert verify_inclusion(ENTRIES[3], 3, len(leaves), proof, root)
     for n in (2, 4, 3 + len(leaves), -1):
         assert not verify_inclusion(ENTRIES[3], n, len(leaves), proof, root)
     inner = b"".join(leaves[:2])  # an inner node's bytes as if they were an entry
-    assert not verify_inclusion(inner, 0, len(leaves) // 2, inclusion_proof(leaves, 0)[1:], root)
+    assert not verify_inclusion(inner, 0, len(leaves) // 2, inclusion_proofs(leaves, [0])[0][1:], root)

@@ -8,13 +8,12 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.buffer.sealing import seal_segment
 from agent.buffer.sidecar import MAX_SIDECAR_BYTES, encode_sidecar, parse_sidecar
 from agent.core.errors import BugError, RefusedError
 from agent.core.ids import sha256_hex
 from agent.core.seal import open_cek, stanza_info
 from agent.core.segment_file import Sealer, encode_meta, open_segment
-from tests.fakes.buffer_store import meta, recipient, sealed, sidecar
+from tests.fakes.buffer_store import meta, recipient, seal_segment, sealed, sidecar
 
 FILM = b"film" * 10_000
 

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.consent.directory import (
-    DirectoryView,
     Endpoint,
     parse_agency,
     parse_platform,
@@ -269,15 +268,6 @@ def test_a_key_that_is_not_listed_is_not_found() -> None:
 
 
 # The view and the owner's limits.
-
-
-def test_a_view_is_replaced_and_never_changed() -> None:
-    before = DirectoryView(parse_platform(dump(platform_file())), {}, 5)
-    after = before.with_agency(AGENCY, None)
-    assert before.agencies == {}
-    assert after.agencies == {AGENCY: None}
-    assert after.with_agency("us-ca-otherpd", None).agencies == {AGENCY: None, "us-ca-otherpd": None}
-    assert (after.platform, after.timestamp_expires_s) == (before.platform, 5)
 
 
 def test_a_regions_cell_is_a_geohash_of_three_characters() -> None:

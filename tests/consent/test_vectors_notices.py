@@ -18,7 +18,8 @@ def holds(case: dict[str, Any]) -> bool:
     try:
         if case["kind"] == "cancel":
             request = STATE["request"]
-            return check_cancel(raw_of(case), view=VIEW).applies_to(request["id"], request["agency"])
+            got = check_cancel(raw_of(case), view=VIEW)
+            return (got.id, got.agency) == (request["id"], request["agency"])
         check_alert(
             raw_of(case),
             view=VIEW,

@@ -399,7 +399,7 @@ def test_every_leaf_has_a_proof_and_every_prefix_is_consistent(size: int, data: 
     leaves = [merkle.leaf_hash(entry) for entry in entries]
     root = merkle.tree_root(leaves)
     place = data.draw(st.integers(0, size - 1))
-    proof = merkle.inclusion_proof(leaves, place)
+    proof = merkle.inclusion_proofs(leaves, [place])[place]
     assert merkle.verify_inclusion(entries[place], place, size, proof, root)
     assert not merkle.verify_inclusion(b"other", place, size, proof, root)
     assert not merkle.verify_inclusion(entries[place], place, size, [*proof, root], root)
@@ -418,7 +418,7 @@ def test_every_leaf_has_a_proof_and_every_prefix_is_consistent(size: int, data: 
 def test_proofs_outside_the_tree_are_refused() -> None:
     leaves = [merkle.leaf_hash(b"a")]
     with pytest.raises(IndexError):
-        merkle.inclusion_proof(leaves, 1)
+        merkle.inclusion_proofs(leaves, [1])[1]
     for size in (0, 2):
         with pytest.raises(IndexError):
             merkle.consistency_proof(leaves, size)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from agent.core.checkpoint import parse_checkpoint
 from agent.core.errors import RefusedError
 from agent.core.ids import sha256_hex
-from agent.core.merkle import Frontier, inclusion_proof, leaf_hash, tree_root, verify_inclusion
+from agent.core.merkle import Frontier, inclusion_proofs, leaf_hash, tree_root, verify_inclusion
 from agent.core.recovery import decode_recovery, encode_recovery
 from agent.core.seal import hpke_open
 from agent.core.segment_file import join_mp4, open_segment
@@ -108,7 +108,9 @@ def test_an_inclusion_proof_holds_or_not(case: Any) -> None:
     assert held is case["holds"]
     if case["holds"]:
         leaves = [leaf_hash(_raw(entry)) for entry in _load("log.json")["entries"]]
-        assert inclusion_proof(leaves[: case["size"]], case["n"]) == [_raw(step) for step in case["proof"]]
+        assert inclusion_proofs(leaves[: case["size"]], [case["n"]])[case["n"]] == [
+            _raw(step) for step in case["proof"]
+        ]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.evidence.bundle_folder import BundleFolder
-from agent.evidence.verify import judge, verify_bundle
+from agent.evidence.verify import judge
 from tests.fakes.evidence_bundles import BundleCase, bundle_case, bundle_cases
 
 CASES = bundle_cases()
@@ -63,7 +63,7 @@ NAMED = {
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_vector_is_judged_as_it_says(case: BundleCase, tmp_path: Path) -> None:
-    claims = verify_bundle(case.write(tmp_path / "bundle"), case.root, case.key)
+    claims = judge(BundleFolder(case.write(tmp_path / "bundle")), case.root, case.key).claims
     broken = [claim for claim in claims if not claim.holds]
     assert (not broken) is case.holds, broken
     if case.name in NAMED:
@@ -72,7 +72,9 @@ def test_every_vector_is_judged_as_it_says(case: BundleCase, tmp_path: Path) -> 
 
 def test_all_claims_of_the_protocol_are_told_in_its_order(tmp_path: Path) -> None:
     case = bundle_case("good")
-    names = [claim.name for claim in verify_bundle(case.write(tmp_path / "bundle"), case.root, case.key)]
+    names = [
+        claim.name for claim in judge(BundleFolder(case.write(tmp_path / "bundle")), case.root, case.key).claims
+    ]
     assert names == [
         "submission",
         "directory",
@@ -91,7 +93,7 @@ def test_all_claims_of_the_protocol_are_told_in_its_order(tmp_path: Path) -> Non
 
 def test_without_a_key_nothing_is_claimed_about_the_films(tmp_path: Path) -> None:
     case = bundle_case("good")
-    claims = verify_bundle(case.write(tmp_path / "bundle"), case.root, None)
+    claims = judge(BundleFolder(case.write(tmp_path / "bundle")), case.root, None).claims
     assert {"opens", "plain"}.isdisjoint(claim.name for claim in claims)
     assert all(claim.holds for claim in claims)
 

@@ -1,13 +1,15 @@
 """Sealed segments and an index for the tests of the store."""
 
 import sqlite3
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from agent.buffer import sqlite_tables
-from agent.buffer.sealing import Recipient, seal_segment
+from agent.buffer.sealing import Recipient, draft_segment
 from agent.buffer.sidecar import Sidecar, Stanza
 from agent.core.ids import Id, Kid, kid_of, new_id, sha256_hex
 from agent.core.segment_file import Sealer, SegmentMeta
@@ -54,6 +56,20 @@ def recipient(private: X25519PrivateKey, kind: str = "recovery") -> Recipient:
     """Return the public half of a key as a recipient."""
     pub = private.public_key().public_bytes_raw()
     return Recipient(kid_of(pub), pub, kind)
+
+
+def seal_segment(
+    sealer: Sealer, meta: SegmentMeta, mp4: bytes, recipients: Sequence[Recipient]
+) -> tuple[Sidecar, memoryview]:
+    """Seal a segment and prove it: the sidecar, and the whole file, valid until the sealer's next use.
+
+    Raises:
+        BugError: no recipient, or the file does not open to what went in.
+        RefusedError: E_SIZE when the segment is too large.
+    """
+    with ThreadPoolExecutor(2) as hashing:
+        draft = draft_segment(sealer, meta, mp4, hashing)
+        return draft.prove(recipients), draft.file
 
 
 def sealed(of: SegmentMeta, mp4: bytes, *privates: X25519PrivateKey) -> tuple[Sidecar, bytes]:

@@ -5,7 +5,7 @@ What a real directory does with TUF is tested in tests/consent/test_tuf*; here i
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -93,7 +93,7 @@ class FakePlatform:
             raise TroubleError("directory-unreachable", "The directory does not answer.")
         held = self._view if self._view is not None else self.refresh(fetch)
         found = parse_agency(self.agency_raw(), agency) if agency == AGENCY else None
-        self._view = held.with_agency(agency, found)
+        self._view = replace(held, agencies={**held.agencies, agency: found})
         return self._view
 
     def agency_raw(self) -> bytes:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from agent.buffer.sidecar import Sidecar, Stanza
 from agent.config import Config, parse_config
-from agent.consent.pairing import parse_link, phone_mac
+from agent.consent.pairing import phone_mac
 from agent.consent.states import State
 from agent.core.encoding import b64, unb64
 from agent.core.envelope import sign
@@ -32,6 +32,7 @@ from agent.services.vault.keys import load_keys
 from agent.services.vault.service import Vault
 from agent.services.wire import Message
 from tests.fakes.clock import FakeClock
+from tests.fakes.pairing_link import parse_link
 from tests.fakes.platform import AGENCY, FakePlatform
 
 SPKI = hashlib.sha256(b"the page's key").digest()

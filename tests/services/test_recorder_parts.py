@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -345,3 +347,14 @@ def test_without_systemd_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not sd_notify.notify("READY=1")
     monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere/at/all")
     assert not sd_notify.notify("READY=1")
+
+
+@pytest.mark.parametrize(("flags", "ring"), [([], "Ring"), (["-X", "dev"], "CheckedRing")])
+def test_in_pythons_development_mode_the_rings_invariants_are_asserted_on_every_push(
+    flags: list[str], ring: str
+) -> None:
+    program = "from agent.services import recorder; print(recorder._RING.__name__)"
+    done = subprocess.run(
+        [sys.executable, *flags, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == ring

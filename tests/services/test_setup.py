@@ -10,13 +10,13 @@ import pytest
 
 from agent.__main__ import main
 from agent.config import load_config
-from agent.consent.pairing import parse_link
 from agent.core.errors import ConfigError, TroubleError
 from agent.core.recovery import decode_recovery
 from agent.page.tls_identity import TlsIdentity
 from agent.services.setup import initialise, install_bundle, read_bundle, reset
 from agent.services.unix_server import Server
 from agent.services.vault.keys import load_keys, make_keys
+from tests.fakes.pairing_link import parse_link
 from tests.fakes.vault_rig import make_config
 
 BUNDLE = """

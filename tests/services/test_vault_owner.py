@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent.consent.directory import Region, RegionAgency
-from agent.consent.pairing import parse_link, phone_mac
+from agent.consent.pairing import phone_mac
 from agent.core.checkpoint import parse_checkpoint
 from agent.core.encoding import b64, unb64
 from agent.core.errors import RefusedError
@@ -20,6 +20,7 @@ from agent.core.strict_json import parse
 from agent.services.vault.database import Database
 from agent.services.vault.verbs import PageVerbs, RecorderVerbs, UplinkVerbs, run
 from agent.services.wire import Message
+from tests.fakes.pairing_link import parse_link
 from tests.fakes.platform import CAMERA
 from tests.fakes.vault_rig import SPKI, FakePhone, Rig
 

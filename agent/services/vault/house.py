@@ -176,10 +176,6 @@ class House:
         """Tell `listener` of every event from now on."""
         self._listeners.append(listener)
 
-    def unlisten(self, listener: Listener) -> None:
-        """Tell it no more."""
-        self._listeners = [one for one in self._listeners if one is not listener]
-
     def publish(self, name: str, data: Mapping[str, Json], phone: Kid | None = None) -> None:
         """Tell everyone, or one phone's page, that something happened."""
         for listener in list(self._listeners):

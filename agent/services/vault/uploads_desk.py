@@ -366,7 +366,7 @@ class UploadsDesk:
             self._later(request_id, RefusedError("E_RECEIPT", "no receipt came"))
             return
         try:
-            receipt = check_receipt(
+            payload = check_receipt(
                 reply.blob,
                 platform=view.platform,
                 request=row.id,
@@ -376,7 +376,7 @@ class UploadsDesk:
         except RefusedError as refused:
             self._later(request_id, refused)
             return
-        self._requests.delivered(row, sha256_hex(receipt.payload), reply.blob)
+        self._requests.delivered(row, sha256_hex(payload), reply.blob)
         self._end(request_id)
 
 
