@@ -3,9 +3,9 @@
 Rules of this room: pure. Time arrives with each frame (CLOCK_BOOTTIME, nanoseconds) and is never read here. One
 call per frame, at most one effect per call. The kernel says what moves; only this module says what is kept.
 
-- A clip starts when motion has lasted `confirm_s`, or at once with a press or a manual order. It reaches
+- A clip starts when motion has lasted `confirm_s`, or at once with a press. It reaches
   back `pre_roll_s` before the *first* frame of that motion, not before the moment it was believed.
-- It stops `post_roll_s` after the last motion, press or order.
+- It stops `post_roll_s` after the last motion or press.
 - `max_clip_s` and a new visitor after `event_gap_s` of quiet split it: the next clip takes over at that frame
   and no frame is lost between the two.
 - Time that runs backwards is a bug of the caller; a gap in time (lost frames) just ends what it outlasts.
@@ -16,7 +16,7 @@ from typing import Literal
 
 from agent.core.errors import BugError
 
-Cause = Literal["motion", "press", "manual"]
+Cause = Literal["motion", "press"]
 _NS = 1_000_000_000
 
 
@@ -79,7 +79,7 @@ class Trigger:
         self._now_ns: int | None = None
         self._run_ns: int | None = None  # first frame of the motion that is still going on
         self._cause: Cause = "motion"
-        self._waiting: Cause | None = None  # a press that came on the very frame that had to stop a clip
+        self._waiting = False  # a press that came on the very frame that had to stop a clip
         self._clip_ns: int | None = None  # first frame of the clip now being recorded
         self._last_ns = 0  # last frame that gave a reason to record
 
@@ -94,7 +94,6 @@ class Trigger:
         motion: bool,  # noqa: FBT001 - the kernel's answer, not a switch
         *,
         press: bool = False,
-        manual: bool = False,
     ) -> Effect | None:
         """Take one frame's answer and return what to do, if anything.
 
@@ -102,7 +101,6 @@ class Trigger:
             capture_ns: boot time of the frame; must not decrease.
             motion: the kernel's answer for this frame.
             press: the visitor pressed the bell since the last frame.
-            manual: the owner ordered a recording since the last frame.
 
         Raises:
             BugError: `capture_ns` lies before the previous frame's.
@@ -114,41 +112,41 @@ class Trigger:
             self._run_ns = None
         elif self._run_ns is None:
             self._run_ns = capture_ns
-        order: Cause | None = "press" if press else "manual" if manual else self._waiting
-        self._waiting = None
+        pressed, self._waiting = press or self._waiting, False
         if self._clip_ns is None:
-            return self._idle(capture_ns, order)
-        return self._running(capture_ns, order, self._clip_ns)
+            return self._idle(capture_ns, pressed=pressed)
+        return self._running(capture_ns, self._clip_ns, pressed=pressed)
 
     def close(self) -> Stop | None:
         """End the open clip at the last frame seen: the camera has gone or the recorder shuts down."""
         if self._clip_ns is None or self._now_ns is None:
             return None
-        self._clip_ns = self._run_ns = self._waiting = None
+        self._clip_ns = self._run_ns = None
+        self._waiting = False
         return Stop(self._now_ns)
 
-    def _idle(self, now_ns: int, order: Cause | None) -> Start | None:
+    def _idle(self, now_ns: int, *, pressed: bool) -> Start | None:
         begin_ns = self._run_ns
         confirmed = begin_ns is not None and now_ns - begin_ns >= self._confirm_ns
-        if order is None and not confirmed:
+        if not pressed and not confirmed:
             return None
-        self._cause = order or "motion"
+        self._cause = "press" if pressed else "motion"
         self._last_ns = now_ns
         self._clip_ns = (now_ns if begin_ns is None else begin_ns) - self._pre_ns
         return Start(self._cause, self._clip_ns)
 
-    def _running(self, now_ns: int, order: Cause | None, clip_ns: int) -> Stop | Split | None:
+    def _running(self, now_ns: int, clip_ns: int, *, pressed: bool) -> Stop | Split | None:
         quiet_ns = now_ns - self._last_ns
-        active = order is not None or self._run_ns is not None
+        active = pressed or self._run_ns is not None
         if quiet_ns >= self._post_ns and not (active and quiet_ns == self._post_ns):
             self._clip_ns = None
-            self._waiting = order
+            self._waiting = pressed
             return Stop(self._last_ns + self._post_ns)
         if active:
             self._last_ns = now_ns
         visitor = active and 0 < self._gap_ns <= quiet_ns
         if visitor or now_ns - clip_ns >= self._max_ns:
-            self._cause = order or ("motion" if visitor else self._cause)
+            self._cause = "press" if pressed else "motion" if visitor else self._cause
             self._clip_ns = now_ns
             return Split(now_ns, self._cause)
         return None

@@ -62,11 +62,10 @@ class Recorder:
         self._clock = clock
         self._stop = threading.Event()
         self._press = threading.Event()
-        self._manual = threading.Event()
         self._segments = state / "segments"
         self._recipients = RecipientsFile(state / "recipients.json")
         self._camera = Resilient(open_source(camera, clock), clock, sleep=self._sleep)
-        self._link = VaultLink(config.device.run_dir / "recorder.sock", clock, self.status, self._order)
+        self._link = VaultLink(config.device.run_dir / "recorder.sock", clock, self.status, self._press.set)
         self._writer = SegmentWriter(self._segments, self._recipients, clock, self._link.sealed)
         motion = MotionSettings(
             sensitivity=config.motion.sensitivity,
@@ -128,7 +127,7 @@ class Recorder:
             self._generation = self._camera.generation
             self._loop.begin(info)
         if moment is not None:
-            self._loop.step(moment, press=_take(self._press), manual=_take(self._manual))
+            self._loop.step(moment, press=_take(self._press))
         now_ns = self._clock.boot_ns()
         if now_ns >= self._due_ns:
             self._housekeeping(now_ns, is_fed=moment is not None or self._camera.fault is not None)
@@ -185,9 +184,6 @@ class Recorder:
     def _may_record(self) -> bool:
         current = self._recipients.current
         return current is not None and current.is_enough
-
-    def _order(self, verb: str) -> None:
-        (self._press if verb == "press" else self._manual).set()
 
     def _sleep(self, seconds: float) -> None:
         self._stop.wait(seconds)

@@ -29,13 +29,13 @@ STEADY_FIELDS: Final = ("recording", "faults", "dropped")  # a change in one of 
 
 
 class VaultLink:
-    """Tells the vault what was sealed and how it goes, and takes its orders.
+    """Tells the vault what was sealed and how it goes, and hears of presses.
 
     Args:
         path: `run_dir/recorder.sock`.
         clock: for the boot's id.
         status: makes the arguments of `status`; called in this thread, about once a second.
-        on_order: called with "press" or "record".
+        on_press: called when a visitor has pressed the bell.
     """
 
     def __init__(
@@ -43,12 +43,12 @@ class VaultLink:
         path: Path,
         clock: Clock,
         status: Callable[[], dict[str, Json]],
-        on_order: Callable[[str], None],
+        on_press: Callable[[], None],
     ) -> None:
         self._path = path
         self._clock = clock
         self._status = status
-        self._on_order = on_order
+        self._on_press = on_press
         self._waiting: deque[Id] = deque(maxlen=MAX_WAITING_IDS)
         self._wake = threading.Event()
         self._stopping = False
@@ -123,7 +123,7 @@ class VaultLink:
 
     def _on_call(self, verb: str, message: Message) -> Message:
         message.close()
-        if verb not in ("press", "record"):
-            raise RefusedError("verb", "the recorder knows press and record")
-        self._on_order(verb)
+        if verb != "press":
+            raise RefusedError("verb", "the recorder knows press only")
+        self._on_press()
         return Message()

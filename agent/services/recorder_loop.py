@@ -86,12 +86,12 @@ class RecorderLoop:
         self._trigger.close()
         self._hand_over(self._cutter.close())
 
-    def step(self, moment: Moment, *, press: bool, manual: bool) -> None:
+    def step(self, moment: Moment, *, press: bool) -> None:
         """Take one frame and the packets that came with it; `begin` was called for their stream."""
         if self._kernel is None:
             return
         motion = self.motion = self._kernel.step(moment.luma, moment.capture_ns / _NS_PER_MS)
-        effect = self._trigger.step(moment.capture_ns, motion.motion, press=press, manual=manual)
+        effect = self._trigger.step(moment.capture_ns, motion.motion, press=press)
         if isinstance(effect, Stop):
             self._cutter.stop(effect.at_ns)
         elif isinstance(effect, Start):

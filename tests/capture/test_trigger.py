@@ -1,5 +1,7 @@
 """The trigger's rules, one by one, and a property: no frame of motion is outside a clip, and splits lose none."""
 
+from collections.abc import Set as AbstractSet
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,12 +14,11 @@ SETTINGS = TriggerSettings(pre_roll_s=6, post_roll_s=8, max_clip_s=60, event_gap
 
 
 def play(
-    moving: set[int], frames: int, *, presses: set[int] = frozenset(), orders: set[int] = frozenset(),  # type: ignore[assignment]
-    settings: TriggerSettings = SETTINGS,
-) -> list[tuple[int, Effect]]:  # fmt: skip
+    moving: set[int], frames: int, *, presses: AbstractSet[int] = frozenset(), settings: TriggerSettings = SETTINGS
+) -> list[tuple[int, Effect]]:
     """Ten frames a second; returns (frame, effect)."""
     trigger = Trigger(settings)
-    made = ((n, trigger.step(at(n), n in moving, press=n in presses, manual=n in orders)) for n in range(frames))
+    made = ((n, trigger.step(at(n), n in moving, press=n in presses)) for n in range(frames))
     return [(n, effect) for n, effect in made if effect is not None]
 
 
@@ -66,14 +67,6 @@ def test_a_long_clip_is_split_at_its_limit_and_goes_on() -> None:
 
 def test_a_press_starts_a_clip_at_once() -> None:
     assert play(set(), 105, presses={100}) == [(100, Start("press", at(40)))]
-
-
-def test_an_order_starts_a_clip_at_once() -> None:
-    assert play(set(), 105, orders={100}) == [(100, Start("manual", at(40)))]
-
-
-def test_a_press_wins_over_an_order() -> None:
-    assert play(set(), 105, presses={100}, orders={100}) == [(100, Start("press", at(40)))]
 
 
 def test_a_press_on_the_frame_that_ends_a_clip_starts_the_next() -> None:

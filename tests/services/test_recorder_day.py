@@ -80,7 +80,7 @@ class Day:
             data, is_key = self._units[self._n % len(self._units)]
             self._n += 1
             packet = source.Packet(memoryview(data), now_ns, is_key)
-            self.loop.step(Moment(now_ns, MOVING, (packet,)), press=False, manual=False)
+            self.loop.step(Moment(now_ns, MOVING, (packet,)), press=False)
             if is_key:
                 self._index()
         wait_for(lambda: self.writer.backlog_bytes == 0)

@@ -53,7 +53,7 @@ class Loop:
             luma = np.full((48, 64), 255 if motion else 0, np.uint8)
             time_ns = self._n * FRAME_NS
             packet = source.Packet(memoryview(self._n.to_bytes(4, "big") * size), time_ns, self._n % 10 == 0)
-            self.loop.step(Moment(time_ns, luma, (packet,)), press=press, manual=False)
+            self.loop.step(Moment(time_ns, luma, (packet,)), press=press)
             press = False
             self._n += 1
 
