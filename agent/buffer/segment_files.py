@@ -20,7 +20,7 @@ from typing import Final, NoReturn, Self
 
 from agent.buffer.names import SEGMENT, SIDECAR, TEMPORARY, Scan, sort_names
 from agent.buffer.sidecar import MAX_SIDECAR_BYTES, Sidecar, encode_sidecar, parse_sidecar
-from agent.core.errors import DoorbellError, RefusedError, TroubleError
+from agent.core.errors import RefusedError, TroubleError
 from agent.core.ids import Id, sha256_hex
 from agent.core.segment_file import MAX_FILE_BYTES, SegmentMeta, split
 
@@ -83,14 +83,14 @@ class SegmentFolder:
         Raises:
             TroubleError: "storage-full" or "storage-failed"; then nothing of it is left under its final name.
         """
-        try:
-            return self._write_proving(id_, file, prove)
-        except OSError as exc:
-            self._take_back(id_)
-            _trouble(exc, self.path)
-        except DoorbellError:
-            self._take_back(id_)
-            raise
+        with ExitStack() as undo:
+            undo.callback(self._take_back, id_)
+            try:
+                sidecar = self._write_proving(id_, file, prove)
+            except OSError as exc:
+                _trouble(exc, self.path)
+            undo.pop_all()
+            return sidecar
 
     def _write_proving(
         self, id_: Id, file: bytes | bytearray | memoryview, prove: Callable[[], Sidecar]

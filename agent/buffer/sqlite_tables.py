@@ -6,7 +6,7 @@ Ids and hashes are kept as raw bytes: half the pages to write, on a card that we
 import sqlite3
 from typing import Final
 
-from agent.core.errors import BugError
+from agent.core.errors import TroubleError
 
 # What the connection that is handed in should have been opened with. The page size holds for a new database
 # only: small pages, because a commit writes whole ones. The vault empties the write-ahead log hourly, which is
@@ -67,13 +67,16 @@ def migrate(tx: sqlite3.Connection) -> int:
     """Bring the tables to the newest version and return it. A new database is at version 0.
 
     Raises:
-        BugError: the database was written by a newer version of this program.
+        TroubleError: state-newer, when the database was written by a newer version of this program.
     """
     tx.execute("CREATE TABLE IF NOT EXISTS buffer_version (version INTEGER NOT NULL) STRICT")
     row = tx.execute("SELECT version FROM buffer_version").fetchone()
     version = row[0] if row else 0
     if version > len(MIGRATIONS):
-        raise BugError(f"the index has version {version}, this program knows {len(MIGRATIONS)}")
+        text = (
+            f"the index is of version {version}, this program knows {len(MIGRATIONS)}: install the newer one again"
+        )
+        raise TroubleError("state-newer", text)
     for statement in (one for migration in MIGRATIONS[version:] for one in migration):
         tx.execute(statement)
     if row is None:

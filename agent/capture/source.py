@@ -90,7 +90,7 @@ class FrameCount:
 
     Attributes:
         taken: frames that came in.
-        given: frames that left as a `Moment`.
+        given: frames that came out: each as a `Moment`, or passed over for a newer one by a reader that was late.
         dropped: frames known to be lost between the two.
     """
 

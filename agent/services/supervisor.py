@@ -1,13 +1,13 @@
 """`doorbell run`: the four processes as children, for a machine without systemd.
 
 Started in one order, stopped in the reverse. One that ends is started again, later each time it ends soon; one
-that says that the configuration is wrong (exit 2) ends all. The only module that starts processes.
+that says that the configuration is wrong (exit 2) ends all.
 """
 
 import logging
 import os
 import signal
-import subprocess  # noqa: TID251 - the one module that may
+import subprocess  # noqa: TID251 - the four processes are started here, [notify]'s sender in notifier.py
 import sys
 import time
 from dataclasses import dataclass, field

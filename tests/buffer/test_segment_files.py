@@ -85,12 +85,13 @@ def test_trouble_of_the_disk_is_told_and_leaves_nothing_behind(
         assert folder.scan().complete == (id_,)
 
 
-def test_a_segment_that_fails_its_proof_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [BugError("memory has flipped a bit"), MemoryError()], ids=["bug", "memory"])
+def test_whatever_a_proof_raises_leaves_nothing_behind(tmp_path: Path, error: Exception) -> None:
     def fails() -> Sidecar:
-        raise BugError("memory has flipped a bit")
+        raise error
 
     with SegmentFolder(tmp_path) as folder:
-        with pytest.raises(BugError):
+        with pytest.raises(type(error)):
             folder.write_proving(new_id(), b"sealed", fails)
         assert list(tmp_path.iterdir()) == []
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.buffer import sqlite_eviction, sqlite_store, sqlite_tables
-from agent.core.errors import BugError, RefusedError
+from agent.core.errors import RefusedError, TroubleError
 from agent.core.ids import Id, Kid, new_id
 from agent.core.segment_file import SegmentMeta
 from tests.fakes.buffer_store import BOOT, KID, index, meta, sidecar
@@ -242,7 +242,7 @@ def test_migrating_again_changes_nothing_and_a_newer_database_is_not_touched() -
     assert sqlite_tables.migrate(db) == len(sqlite_tables.MIGRATIONS)
     assert sqlite_eviction.totals(db)[0] == 1
     db.execute("UPDATE buffer_version SET version = 99")
-    with pytest.raises(BugError):
+    with pytest.raises(TroubleError, match="install the newer one"):
         sqlite_tables.migrate(db)
     db.close()
 

@@ -11,7 +11,7 @@ from agent.consent.directory import Region, RegionAgency
 from agent.consent.pairing import phone_mac
 from agent.core.checkpoint import parse_checkpoint
 from agent.core.encoding import b64, unb64
-from agent.core.errors import RefusedError
+from agent.core.errors import RefusedError, TroubleError
 from agent.core.ids import new_id
 from agent.core.keys import raw_public
 from agent.core.merkle import consistency_proof, leaf_hash, tree_root, verify_consistency
@@ -395,7 +395,7 @@ def test_a_database_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
     raw.execute("UPDATE versions SET version = 99")
     raw.commit()
     raw.close()
-    with pytest.raises(Exception, match="version 99"):
+    with pytest.raises(TroubleError, match="version 99"):
         Database(tmp_path / "v.db")
 
 

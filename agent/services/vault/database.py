@@ -9,7 +9,7 @@ from typing import Final, NoReturn
 
 from agent.buffer import sqlite_tables
 from agent.consent import sqlite_ledger, sqlite_log
-from agent.core.errors import BugError, TroubleError
+from agent.core.errors import TroubleError
 
 RESERVE_BYTES: Final = 4 * 1024 * 1024  # some hundred evictions' worth of write-ahead log
 _OF_THE_DISK: Final = frozenset({"storage-full", "storage-failed"})
@@ -49,8 +49,7 @@ class Database:
         """Open or make the database and bring it to the newest version.
 
         Raises:
-            TroubleError: storage-full, storage-failed.
-            BugError: it was written by a newer version of this program.
+            TroubleError: storage-full, storage-failed; state-newer, when a newer version of this program wrote it.
         """
         self._path = path
         self._reserve = path.with_suffix(".reserve")
@@ -76,7 +75,8 @@ class Database:
             row = self.tx.execute("SELECT version FROM versions WHERE room = ?", (room,)).fetchone()
             version = row[0] if row else 0
             if version > len(migrations):
-                raise BugError(f"{self._path}: {room} has version {version}, this program knows {len(migrations)}")
+                text = f"{self._path}: {room} is of version {version}, this program knows {len(migrations)}"
+                raise TroubleError("state-newer", f"{text}: install the newer one again")
             for statement in (one for migration in migrations[version:] for one in migration):
                 self.tx.execute(statement)
             self.tx.execute("INSERT OR REPLACE INTO versions VALUES (?, ?)", (room, len(migrations)))
