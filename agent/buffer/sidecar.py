@@ -10,11 +10,11 @@ from typing import Final
 from agent.core.encoding import b64, unb64
 from agent.core.errors import RefusedError
 from agent.core.ids import Id, Kid, Sha256, is_id, is_kid, is_sha256
+from agent.core.seal import WRAP_BYTES
 from agent.core.segment_file import MAX_FILE_BYTES
 from agent.core.strict_json import Json, closed, dump, is_integer, parse
 
 MAX_SIDECAR_BYTES: Final = 64 * 1024  # 200 bytes for each stanza: room for about 300 recipients
-STANZA_BYTES: Final = 64  # section 9: 32 bytes enc, 16 bytes key, 16 bytes tag
 _KEYS: Final = frozenset({"v", "id", "sha256", "bytes", "sha256_plain", "stanzas"})
 
 
@@ -94,6 +94,6 @@ def _stanza(value: Json) -> Stanza:
     if not is_kid(kid):
         raise RefusedError("E_SIDECAR", "a stanza of the sidecar names no recipient")
     try:
-        return Stanza(kid, unb64(text, length=STANZA_BYTES))
+        return Stanza(kid, unb64(text, length=WRAP_BYTES))
     except ValueError as exc:
         raise RefusedError("E_SIDECAR", f"a stanza of the sidecar is {exc}") from exc

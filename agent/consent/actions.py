@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import InitVar, dataclass
 from typing import Final, TypeAlias, final
 
+from agent.consent.consent_form import MAX_NONCE
 from agent.consent.fields import id_form, integer, kid_form, short, version_1
 from agent.consent.nonces import Nonces
 from agent.consent.phones import Phone, PhoneState
@@ -25,7 +26,6 @@ from agent.core.errors import BugError, RefusedError
 from agent.core.ids import Id, Kid
 from agent.core.strict_json import Json, closed, parse
 
-MAX_NONCE: Final = 128  # a nonce is opaque; ours are 32 characters
 _KEYS: Final = frozenset({"v", "id", "verb", "args", "phone", "nonce", "at"})
 _PHONE_KEYS: Final = frozenset({"phone"})
 _CLIP_KEYS: Final = frozenset({"clip"})

@@ -15,13 +15,12 @@ from agent.consent.directory_keys import EncKey, SignKey, enc_keys, sign_keys
 from agent.consent.limits_of_owner import Limits
 from agent.core.directory_paths import MAX_TARGET_BYTES
 from agent.core.errors import RefusedError
-from agent.core.geo import Point
+from agent.core.geo import MAX_LON_E7, Point
 from agent.core.strict_json import Json, closed, parse
 from agent.core.text import MAX_DIRECTORY_TEXT
 
 MAX_PORT: Final = 65_535
-MAX_LAT_E7: Final = 900_000_000
-MAX_LON_E7: Final = 1_800_000_000
+MAX_CENTRE_LAT_E7: Final = 900_000_000  # a pole: section 4 sets no limit, and a centre is no request's area
 
 # A name or IPv4 address, or an IPv6 address without brackets.
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|(?=(?:[^:]*:){2})[0-9A-Fa-f:.]{2,45}")
@@ -233,7 +232,7 @@ def _centre(value: Json) -> Point:
     match value:
         case [lat, lon]:
             return (
-                forms.integer(lat, "centre", low=-MAX_LAT_E7, high=MAX_LAT_E7),
+                forms.integer(lat, "centre", low=-MAX_CENTRE_LAT_E7, high=MAX_CENTRE_LAT_E7),
                 forms.integer(lon, "centre", low=-MAX_LON_E7, high=MAX_LON_E7),
             )
     raise RefusedError("E_SCHEMA", "centre is not two integers")

@@ -8,7 +8,7 @@ from agent.consent.directory_keys import find_key
 from agent.core.envelope import MAX_SUBMISSION_BYTES, pae, parse_envelope, payload_type
 from agent.core.errors import RefusedError
 from agent.core.ids import Id, Sha256, is_id, is_sha256
-from agent.core.strict_json import closed, is_integer, parse
+from agent.core.strict_json import MAX_INTEGER, closed, is_integer, parse
 
 MAX_RECEIPT_BYTES: Final = 65_536  # 512 hashes of 64 digits in base64 are 46 kB
 _KEYS: Final = frozenset({"v", "submission_sha256", "request", "segments", "received_at"})
@@ -38,7 +38,7 @@ def check_receipt(
         or not isinstance(listed, list)
         or not all(is_sha256(one) for one in listed)
         or not isinstance(received, int)
-        or not is_integer(received, low=0, high=10**16 - 1)
+        or not is_integer(received, low=0, high=MAX_INTEGER)
     ):
         raise RefusedError("E_RECEIPT", "a field of the receipt has the wrong form")
     if value["request"] != request or value["submission_sha256"] != submission_sha256:

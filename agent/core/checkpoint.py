@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent.core.encoding import b64, unb64
+from agent.core.envelope import SIGNATURE_BYTES
 from agent.core.errors import RefusedError
 from agent.core.ids import kid_of
 from agent.core.keys import load_verify_key, raw_public
@@ -20,7 +21,6 @@ from agent.core.keys import load_verify_key, raw_public
 MAX_CHECKPOINT_BYTES: Final = 1_024
 _ED25519: Final = b"\x01"  # signed-note's signature type
 _HINT_BYTES: Final = 4
-_SIGNATURE_BYTES: Final = 64
 _ROOT_BYTES: Final = 32
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 _NOTE: Final = re.compile(r"([^\n]+)\n([^\n]+)\n([^\n]+)\n\n\u2014 ([^ \n]+) ([^ \n]+)\n")
@@ -67,7 +67,7 @@ def parse_checkpoint(note: str, device_public: bytes) -> Checkpoint:
     key = load_verify_key(device_public)
     try:
         raw_root = unb64(root, length=_ROOT_BYTES)
-        raw_blob = unb64(blob, length=_HINT_BYTES + _SIGNATURE_BYTES)
+        raw_blob = unb64(blob, length=_HINT_BYTES + SIGNATURE_BYTES)
     except ValueError as exc:
         raise RefusedError("E_CHECKPOINT", "not canonical base64") from exc
     expected = origin_of(device_public)

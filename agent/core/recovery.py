@@ -8,14 +8,14 @@ import hashlib
 from typing import Final
 
 from agent.core.errors import RefusedError
+from agent.core.keys import KEY_BYTES
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUE: Final = {char: value for value, char in enumerate(_ALPHABET)} | {"O": 0, "I": 1, "L": 1}
-_KEY_BYTES: Final = 32
 _CHECK_BYTES: Final = 2
 _CHARACTERS: Final = 55
 _GROUP: Final = 5
-_PAD_BITS: Final = _CHARACTERS * 5 - (_KEY_BYTES + _CHECK_BYTES) * 8
+_PAD_BITS: Final = _CHARACTERS * 5 - (KEY_BYTES + _CHECK_BYTES) * 8
 
 
 def encode_recovery(private: bytes) -> str:
@@ -41,8 +41,8 @@ def decode_recovery(text: str) -> bytes:
         number = number << 5 | _VALUE[char]
     if number & (1 << _PAD_BITS) - 1:
         raise RefusedError("E_RECOVERY", "the last character is wrong")
-    raw = (number >> _PAD_BITS).to_bytes(_KEY_BYTES + _CHECK_BYTES, "big")
-    private = raw[:_KEY_BYTES]
-    if hashlib.sha256(private).digest()[:_CHECK_BYTES] != raw[_KEY_BYTES:]:
+    raw = (number >> _PAD_BITS).to_bytes(KEY_BYTES + _CHECK_BYTES, "big")
+    private = raw[:KEY_BYTES]
+    if hashlib.sha256(private).digest()[:_CHECK_BYTES] != raw[KEY_BYTES:]:
         raise RefusedError("E_RECOVERY", "a character is wrong: compare it with the card, group by group")
     return private

@@ -15,7 +15,7 @@ from agent.core.ids import Id, Kid, Sha256, new_bytes
 from agent.core.keys import load_open_key
 
 CEK_BYTES: Final = 16
-WRAP_BYTES: Final = 64  # 32 bytes enc, 16 bytes key, 16 bytes tag
+WRAP_BYTES: Final = 64  # a stanza's or a grant's (section 9): 32 bytes enc, 16 bytes key, 16 bytes tag
 
 _SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidTag
 
 from agent.core.errors import RefusedError
 from agent.core.ids import Id, Kid, is_id, is_kid, sha256_hex
-from agent.core.strict_json import Json, closed, dump, is_integer, parse
+from agent.core.strict_json import MAX_INTEGER, Json, closed, dump, is_integer, parse
 
 MAGIC: Final = b"DBSEG1\0\0"
 MAX_META_BYTES: Final = 4_096  # section 9
@@ -25,7 +25,6 @@ _HEADER_BYTES: Final = len(MAGIC) + 2
 _CHUNK_BYTES: Final = 16_384  # Cobblestone-128: 16 kB chunks, each with a 16-byte tag
 _TAG_BYTES: Final = 16
 _SEALED_HEADER_BYTES: Final = 56
-_MAX_INTEGER: Final = 10**16 - 1
 _MAX_SIDE_PX: Final = 65_535
 _CODEC: Final = re.compile(r"[a-z0-9]{2,8}(?:\.[A-Za-z0-9]{1,16}){0,8}", re.ASCII)
 
@@ -78,7 +77,7 @@ def _holds(value: dict[str, Json]) -> bool:
     codec = value["codec"]
     return (
         is_integer(value["v"], low=1, high=1)
-        and all(is_integer(value[name], low=0, high=_MAX_INTEGER) for name in _COUNTS)
+        and all(is_integer(value[name], low=0, high=MAX_INTEGER) for name in _COUNTS)
         and all(is_integer(value[name], low=1, high=_MAX_SIDE_PX) for name in ("width", "height"))
         and all(is_id(value[name]) for name in ("id", "clip", "boot"))
         and is_kid(value["device"])

@@ -12,7 +12,8 @@ from agent.core.errors import RefusedError
 
 Json: TypeAlias = dict[str, "Json"] | list["Json"] | str | int | bool | None
 
-MAX_DIGITS: Final = 16
+MAX_DIGITS: Final = 16  # section 1
+MAX_INTEGER: Final = 10**MAX_DIGITS - 1
 # The deepest form of the protocol (a submission) nests 6 levels, and the C scanner recurses once a level. 64 is
 # more than the brackets of an area of 32 points, so that a request never needs the slow look at its depth.
 MAX_DEPTH: Final = 64

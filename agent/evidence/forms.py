@@ -12,9 +12,8 @@ from agent.core.encoding import unb64
 from agent.core.errors import RefusedError
 from agent.core.ids import is_id, is_kid, is_sha256
 from agent.core.keys import KEY_BYTES
-from agent.core.strict_json import Json, closed
+from agent.core.strict_json import MAX_INTEGER, Json, closed
 
-MAX_INTEGER: Final = 10**16 - 1  # section 1: at most 16 digits
 MAX_UNIX_S: Final = 253_370_764_799  # the last second of the year 9998: can be written in every time zone
 MAX_NAME: Final = 200
 

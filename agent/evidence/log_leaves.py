@@ -7,14 +7,13 @@ from typing import Final, cast
 from agent.core.encoding import unb64
 from agent.core.errors import RefusedError
 from agent.core.ids import Id, Kid, Sha256
-from agent.core.strict_json import Json, parse
+from agent.core.strict_json import MAX_INTEGER, Json, parse
 from agent.evidence.forms import (
     BASE64,
     COUNT,
     ID,
     KEY,
     KID,
-    MAX_INTEGER,
     SHA256,
     STRING,
     TIME_MS,

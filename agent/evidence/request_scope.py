@@ -12,7 +12,7 @@ from agent.core.envelope import Envelope, check_signature, payload_type
 from agent.core.errors import RefusedError
 from agent.core.geo import Point, area_m2, check_polygon
 from agent.core.ids import Id, Sha256, sha256_hex
-from agent.core.strict_json import Json, parse
+from agent.core.strict_json import MAX_INTEGER, Json, parse
 from agent.core.text import is_text
 from agent.evidence.directory_files import Agency, Platform, find_key
 from agent.evidence.forms import (
@@ -20,7 +20,6 @@ from agent.evidence.forms import (
     COUNT,
     ID,
     KEY,
-    MAX_INTEGER,
     NAME,
     OBJECT,
     ONE,

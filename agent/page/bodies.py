@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Final, cast
 
 from agent.core import ids, strict_json, text
 from agent.core.encoding import unb64
+from agent.core.envelope import SIGNATURE_BYTES
 from agent.core.errors import RefusedError
+from agent.core.keys import KEY_BYTES
+from agent.core.seal import WRAP_BYTES
 from agent.page.rules import MAX_DECISION_BODY
 
 if TYPE_CHECKING:
@@ -22,9 +25,6 @@ READ_S: Final = 20.0
 DRAIN_BYTES: Final = 2 * MAX_DECISION_BODY
 DRAIN_S: Final = 3.0
 MAX_NAME_CHARS: Final = 40
-KEY_BYTES: Final = 32
-SIGNATURE_BYTES: Final = 64
-STANZA_BYTES: Final = 64
 _JSON_SPACE: Final = b" \t\n\r"
 
 
@@ -129,5 +129,5 @@ def stanzas_body(body: bytes) -> list[dict[str, str]]:
         row = strict_json.closed(item, frozenset({"id", "stanza"}), "E_SCHEMA", "stanza")
         if not ids.is_id(row["id"]):
             raise RefusedError("E_SCHEMA", "id is not an id")
-        stanzas.append({"id": row["id"], "stanza": _bytes_field(row, "stanza", STANZA_BYTES)})
+        stanzas.append({"id": row["id"], "stanza": _bytes_field(row, "stanza", WRAP_BYTES)})
     return stanzas

@@ -8,7 +8,6 @@ the vault's local CA by a signing request.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import ssl
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from agent.atomic_file import replace_file
+from agent.core.alternative_name import alternative_name
 from agent.core.errors import TroubleError
 
 if TYPE_CHECKING:
@@ -36,13 +36,6 @@ def _write_private(path: Path, data: bytes) -> None:
         replace_file(path, data, mode=PRIVATE_MODE)
     except OSError as exc:
         raise TroubleError("page-state", f"can't write {path}: free space or check its owner") from exc
-
-
-def _alternative_name(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
 
 
 class TlsIdentity:
@@ -87,7 +80,7 @@ class TlsIdentity:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "doorbell")])
         builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
         if names:
-            alternative = x509.SubjectAlternativeName([_alternative_name(name) for name in names])
+            alternative = x509.SubjectAlternativeName([alternative_name(name) for name in names])
             builder = builder.add_extension(alternative, critical=False)
         return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
@@ -96,7 +89,7 @@ class TlsIdentity:
         leaf = self._leaf()
         if leaf is None or _spki(leaf.public_key()) != _spki(self._key.public_key()):
             return True
-        if not {_alternative_name(name) for name in names} <= _names_of(leaf):
+        if not {alternative_name(name) for name in names} <= _names_of(leaf):
             return True
         now = datetime.fromtimestamp(now_ms / 1000, UTC)
         life = leaf.not_valid_after_utc - leaf.not_valid_before_utc

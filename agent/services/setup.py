@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from agent.config import Config
 from agent.consent import sqlite_ledger as ledger
 from agent.consent import sqlite_log
-from agent.consent.pairing import Link, build_link
+from agent.consent.pairing import SECRET_BYTES, Link, build_link
 from agent.core.encoding import b64
 from agent.core.errors import ConfigError, TroubleError
 from agent.core.ids import new_bytes
@@ -26,7 +26,6 @@ from agent.page.tls_identity import TlsIdentity
 from agent.services.system_clock import SystemClock
 from agent.services.vault.database import Database
 from agent.services.vault.keys import VaultKeys, load_keys, make_keys
-from agent.services.vault.phones_desk import SECRET_BYTES
 
 MAX_BUNDLE_BYTES: Final = 65_536
 _BUNDLE_KEYS: Final = frozenset({"name", "broker", "directory", "ca", "root"})

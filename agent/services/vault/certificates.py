@@ -1,7 +1,6 @@
 """The local CA: it signs the page's TLS key for the names that the page is called by, and nothing else."""
 
 import datetime as dt
-import ipaddress
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,6 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from agent.core.alternative_name import alternative_name
 from agent.core.errors import RefusedError
 from agent.core.ids import Kid, sha256_hex
 
@@ -21,13 +21,6 @@ BACK: Final = dt.timedelta(days=2)  # a phone's clock may be behind
 
 def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _san(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
 
 
 def _utc(utc_ms: int) -> dt.datetime:
@@ -86,7 +79,7 @@ def certify_page(
         .not_valid_before(_utc(utc_ms) - BACK)
         .not_valid_after(_utc(utc_ms) + LIFE)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([_san(name) for name in names]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([alternative_name(name) for name in names]), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())

@@ -8,25 +8,25 @@ from agent.atomic_file import replace_file
 from agent.buffer import sqlite_store
 from agent.consent import sqlite_ledger as ledger
 from agent.consent.actions import ActionFacts, Admit, ChangeSettings, Delete, Keep, Unpair, check_action
-from agent.consent.pairing import Link, PairingWindow, build_link, device_mac, parse_pair_body
+from agent.consent.consents import MAX_SKEW_S
+from agent.consent.pairing import SECRET_BYTES, Link, PairingWindow, build_link, device_mac, parse_pair_body
 from agent.consent.phones import Phone, PhoneState, state_when_paired
 from agent.consent.sessions import Sessions
 from agent.consent.settings import Change, changed
 from agent.consent.sqlite_ledger import PhoneRow
 from agent.core.encoding import b64, unb64
+from agent.core.envelope import SIGNATURE_BYTES
 from agent.core.errors import RefusedError, TroubleError
 from agent.core.ids import Id, Kid, is_id, is_kid, kid_of, new_bytes
 from agent.core.keys import raw_public
+from agent.core.seal import WRAP_BYTES
 from agent.core.strict_json import Json, dump
 from agent.services.vault.house import House
 from agent.services.vault.store_desk import StoreDesk
 
-SECRET_BYTES = 16  # section 10
 WINDOW_S = 120  # section 10
 SEEN_EVERY_MS = 3_600_000  # how often a visit is worth a write to the card
 MAX_HANDED_ON = 4_096
-STANZA_BYTES = 64
-MAX_SKEW_S = 300  # section 11's tolerance, for a phone that confirms the time
 
 
 class PhonesDesk:
@@ -222,7 +222,7 @@ class PhonesDesk:
             RefusedError: C_APPROVER, C_SIG.
         """
         try:
-            raw = unb64(sig, length=64)
+            raw = unb64(sig, length=SIGNATURE_BYTES)
         except ValueError as exc:
             raise RefusedError("C_SIG", "no signature") from exc
         phone, reading = self._phone(kid), self._house.now()
@@ -321,7 +321,7 @@ def _stanza(item: Json) -> tuple[Id, bytes]:
     if not isinstance(item, dict) or item.keys() != {"id", "stanza"} or not is_id(item["id"]):
         raise RefusedError("E_SCHEMA", "a stanza is {id, stanza}")
     try:
-        return item["id"], unb64(item["stanza"], length=STANZA_BYTES)
+        return item["id"], unb64(item["stanza"], length=WRAP_BYTES)
     except ValueError as exc:
         raise RefusedError("E_SCHEMA", "a stanza is base64 of 64 bytes") from exc
 
