@@ -17,7 +17,7 @@ from dataclasses import InitVar, dataclass
 from typing import Final, TypeAlias, final
 
 from agent.consent.consent_form import MAX_NONCE
-from agent.consent.fields import id_form, integer, kid_form, short, version_1
+from agent.consent.forms import id_form, integer, kid_form, short, version_1
 from agent.consent.nonces import Nonces
 from agent.consent.phones import Phone, PhoneState
 from agent.consent.settings import Change, read_change

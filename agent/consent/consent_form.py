@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from agent.consent.fields import (
-    agency_form,
+from agent.consent.forms import (
+    AGENCY,
+    formed,
     id_form,
     integer,
+    key_bytes,
     kid_form,
     octets,
     one_of,
@@ -21,7 +23,6 @@ from agent.consent.fields import (
 from agent.core.envelope import MAX_CONSENT_BYTES
 from agent.core.errors import RefusedError
 from agent.core.ids import Id, Kid, Sha256
-from agent.core.keys import KEY_BYTES
 from agent.core.strict_json import Json, closed, parse
 
 MAX_SEGMENTS: Final = 512  # section 11
@@ -142,8 +143,8 @@ def parse_consent(payload: bytes) -> ConsentForm:
         request=RequestRef(
             id=id_form(asked["id"], "request id"),
             sha256=sha256_form(asked["sha256"], "request sha256"),
-            agency=agency_form(item["agency"], "agency"),
-            enc_pub=octets(item["enc_pub"], "enc_pub", low=KEY_BYTES, high=KEY_BYTES),
+            agency=formed(item["agency"], AGENCY, "agency"),
+            enc_pub=key_bytes(item["enc_pub"], "enc_pub"),
             endpoint=short(item["ep"], "ep", limit=MAX_ENDPOINT),
         ),
         grants=_grants(item["segments"], decision),

@@ -1,4 +1,4 @@
-r"""The forms that foreign values must have: protocol sections 4, 6 and 8.
+r"""The forms that foreign values must have: protocol sections 4, 6, 8, 10 and 11.
 
 Each function returns its value typed, or raises `RefusedError` with the code of that kind of fault. The order
 in which they are called is the order in which faults are named. Patterns are used with `fullmatch` only, so
@@ -11,9 +11,9 @@ from typing import Final
 from agent.core.encoding import unb64
 from agent.core.errors import RefusedError
 from agent.core.geo import Point, check_polygon
-from agent.core.ids import Id, is_id
+from agent.core.ids import Id, Kid, Sha256, is_id, is_kid, is_sha256
 from agent.core.keys import KEY_BYTES
-from agent.core.strict_json import Json
+from agent.core.strict_json import MAX_INTEGER, Json
 from agent.core.text import is_text
 
 AGENCY: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,62}[a-z0-9]")  # section 6
@@ -23,7 +23,6 @@ CELL: Final = re.compile(r"[0-9b-hjkmnp-z]{3}")  # section 4: a geohash of three
 ENDPOINT: Final = re.compile(r"[\x21-\x7e]{1,64}")  # an id of section 4, which says no more of it
 INCIDENT: Final = re.compile(r"[a-z][a-z-]{2,31}")  # section 4
 
-MAX_INTEGER: Final = 9_999_999_999_999_999  # section 1: 16 digits
 MAX_TEXT: Final = 1_000  # section 6
 MAX_LINES: Final = 12  # section 6
 MAX_NAME: Final = 80  # sections 6 and 8: officer's name, alert's title
@@ -63,19 +62,62 @@ def formed(value: Json, pattern: re.Pattern[str], what: str) -> str:
     return value
 
 
-def identifier(value: Json) -> Id:
+def short(value: Json, what: str, *, limit: int) -> str:
+    """Return a string of 1 to `limit` characters that nobody is shown: a name that is only compared."""
+    if not isinstance(value, str) or not 1 <= len(value) <= limit:
+        raise RefusedError("E_SCHEMA", f"{what} is not a name of at most {limit} characters")
+    return value
+
+
+def boolean(value: Json, what: str) -> bool:
+    """Return a boolean."""
+    if not isinstance(value, bool):
+        raise RefusedError("E_SCHEMA", f"{what} is not true or false")
+    return value
+
+
+def one_of(value: Json, what: str, allowed: frozenset[str]) -> str:
+    """Return one of the allowed words."""
+    if not isinstance(value, str) or value not in allowed:
+        raise RefusedError("E_SCHEMA", f"{what} is none of the allowed words")
+    return value
+
+
+def id_form(value: Json, what: str) -> Id:
     """Return an id of section 1."""
     if not is_id(value):
-        raise RefusedError("E_SCHEMA", "id is not 32 hex digits")
+        raise RefusedError("E_SCHEMA", f"{what} is not 32 hex digits")
     return value
+
+
+def kid_form(value: Json, what: str) -> Kid:
+    """Return a kid."""
+    if not is_kid(value):
+        raise RefusedError("E_SCHEMA", f"{what} is not 16 hex digits")
+    return value
+
+
+def sha256_form(value: Json, what: str) -> Sha256:
+    """Return a hash."""
+    if not is_sha256(value):
+        raise RefusedError("E_SCHEMA", f"{what} is not 64 hex digits")
+    return value
+
+
+def octets(value: Json, what: str, *, low: int, high: int) -> bytes:
+    """Return what canonical base64 of `low` to `high` bytes stands for."""
+    try:
+        data = unb64(value)
+    except ValueError as exc:
+        raise RefusedError("E_SCHEMA", f"{what} is not base64") from exc
+    if not low <= len(data) <= high:
+        raise RefusedError("E_SCHEMA", f"{what} is not of {low} to {high} bytes")
+    return data
 
 
 def key_bytes(value: Json, what: str) -> bytes:
     """Return the 32 bytes of a public key; whether they are a good one is judged later."""
-    try:
-        return unb64(value, length=KEY_BYTES)
-    except ValueError as exc:
-        raise RefusedError("E_SCHEMA", f"{what} is not base64 of 32 bytes") from exc
+    return octets(value, what, low=KEY_BYTES, high=KEY_BYTES)
 
 
 def items(value: Json, what: str) -> list[Json]:

@@ -168,7 +168,7 @@ def _parse_cancel(payload: bytes) -> Cancel:
     if reason not in _REASONS:
         raise RefusedError("E_SCHEMA", "there is no such reason")
     return Cancel(
-        id=forms.identifier(value["id"]),
+        id=forms.id_form(value["id"], "id"),
         agency=forms.formed(value["agency"], forms.AGENCY, "agency"),
         at_s=forms.integer(value["at"], "at"),
         reason=reason,
@@ -180,7 +180,7 @@ def _parse_alert(payload: bytes) -> Alert:
     forms.version_1(value["v"])
     title, text = forms.string(value["title"], "title"), forms.string(value["text"], "text")
     return Alert(  # arguments are evaluated as they stand: forms, then texts, then the area
-        id=forms.identifier(value["id"]),
+        id=forms.id_form(value["id"], "id"),
         agency=_source(value["source"]),
         category=forms.formed(value["category"], forms.INCIDENT, "category"),
         iat_s=forms.integer(value["iat"], "iat"),

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from agent.consent.fields import octets
+from agent.consent.forms import key_bytes, octets
 from agent.core.encoding import b64url
 from agent.core.errors import RefusedError
 from agent.core.ids import Kid, kid_of
-from agent.core.keys import KEY_BYTES, load_open_key, load_verify_key
+from agent.core.keys import load_open_key, load_verify_key
 from agent.core.strict_json import Json, closed
 from agent.core.text import is_text
 
@@ -69,8 +69,8 @@ def parse_pair_body(value: Json) -> PairBody:
     item = closed(value, _BODY_KEYS, "E_SCHEMA", "the pairing")
     body = PairBody(
         name=item["name"] if isinstance(item["name"], str) else "",
-        sign_pub=octets(item["sign_pub"], "sign_pub", low=KEY_BYTES, high=KEY_BYTES),
-        open_pub=octets(item["open_pub"], "open_pub", low=KEY_BYTES, high=KEY_BYTES),
+        sign_pub=key_bytes(item["sign_pub"], "sign_pub"),
+        open_pub=key_bytes(item["open_pub"], "open_pub"),
         mac=octets(item["mac"], "mac", low=MAC_BYTES, high=MAC_BYTES),
     )
     if not is_text(body.name, limit=MAX_NAME):

@@ -55,7 +55,7 @@ def parse_request(payload: bytes) -> Request:
     officer = closed(value["officer"], _OFFICER_KEYS, "E_SCHEMA", "officer")
     name, text = forms.string(officer["name"], "officer name"), forms.string(value["text"], "text")
     return Request(  # arguments are evaluated as they stand: forms, then texts, then the area
-        id=forms.identifier(value["id"]),
+        id=forms.id_form(value["id"], "id"),
         agency=forms.formed(value["agency"], forms.AGENCY, "agency"),
         case=forms.formed(value["case"], forms.CASE, "case"),
         incident=forms.formed(value["incident"], forms.INCIDENT, "incident"),

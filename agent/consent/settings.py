@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from agent.consent.fields import agency_form, boolean, integer
+from agent.consent.forms import AGENCY, boolean, formed, integer
 from agent.consent.limits_of_owner import CEILINGS, FLOOR_AREA_M2, OwnerLimits
 from agent.core.errors import RefusedError
 from agent.core.strict_json import Json
@@ -68,7 +68,7 @@ Change = dict[str, object]
 def _agencies(value: Json, name: str) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > MAX_MUTED:
         raise RefusedError("E_SCHEMA", f"{name}: a list of at most {MAX_MUTED} agencies")
-    names = [agency_form(item, name) for item in value]
+    names = [formed(item, AGENCY, name) for item in value]
     if len(set(names)) != len(names):
         raise RefusedError("E_SCHEMA", f"{name}: an agency twice")
     return tuple(sorted(names))

@@ -24,12 +24,11 @@ CAMPAIGNS: Final = (
     Campaign("agent.consent.request", (f"{_T}request.py",)),
     Campaign(
         "agent.consent.forms",
-        (f"{_T}request.py", f"{_T}directory.py", f"{_T}notices.py", *_CHECKS),
-        {
-            "9999999999999999 plus 1 in `MAX_INTEGER: Final = 9_999_999_999_999_999  # section 1: 16 digits`": (
-                "the strict parser has refused 17 digits before"
-            ),
-        },
+        (
+            *(f"{_T}{name}.py" for name in ("forms", "request", "directory", "notices", "consents", "settings")),
+            f"{_T}consents_vectors.py",
+            *_CHECKS,
+        ),
     ),
     Campaign("agent.consent.limits_of_owner", (f"{_T}directory.py", *_CHECKS)),
     Campaign("agent.consent.directory", (f"{_T}directory.py",)),

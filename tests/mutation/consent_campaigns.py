@@ -40,15 +40,6 @@ CAMPAIGNS: Final = (
         (f"{_T}settings.py",),
         {"Lt becomes LtE in `if start < end:`": "quiet hours never end when they start"},
     ),
-    Campaign(
-        "agent.consent.fields",
-        (f"{_T}fields.py", f"{_T}consents.py", f"{_T}settings.py", f"{_T}consents_vectors.py"),
-        {
-            "operand 0 dropped in `if not isinstance(value, int) or not is_integer(value, low=low, high=high):`": (
-                "only tells the type checker what `is_integer` finds"
-            ),
-        },
-    ),
     Campaign("agent.consent.nonces", (f"{_T}nonces.py",)),
     Campaign("agent.consent.phones", (f"{_T}pairing.py", f"{_T}actions.py")),
     Campaign("agent.consent.pairing", (f"{_T}pairing.py",)),

@@ -36,7 +36,7 @@ _SAYS: Final = frozenset({"_refuse", "BugError", "ConfigError", "TroubleError", 
 _SAYS_AFTER_CODE: Final = frozenset({"RefusedError", "NotYetError", "kind"})
 # Readers of one field, whose second argument names the field in the message.
 _NAMES_FIELD: Final = frozenset(
-    {"integer", "boolean", "short", "one_of", "id_form", "kid_form", "sha256_form", "agency_form", "octets"}
+    {"integer", "boolean", "short", "one_of", "id_form", "kid_form", "sha256_form", "octets"}
 )
 # Readers whose message stands elsewhere, and where.
 _SAYS_AT: Final = {

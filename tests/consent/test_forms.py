@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.consent.fields import integer, octets, short, version_1
+from agent.consent.forms import integer, octets, short, version_1
 from agent.core.encoding import b64
 from agent.core.errors import RefusedError
 
@@ -11,7 +11,7 @@ def test_integers_have_at_most_16_digits() -> None:
     assert integer(9_999_999_999_999_999, "x") == 9_999_999_999_999_999
     assert integer(0, "x") == 0
     for bad in (10_000_000_000_000_000, -1):
-        with pytest.raises(RefusedError, match="x has the wrong form"):
+        with pytest.raises(RefusedError, match="x is not an integer"):
             integer(bad, "x")
 
 
