@@ -2,9 +2,10 @@
 
 Rules of this room: pure; every array is made once. The full frame is read once, by the first halving; all else
 happens on some forty by thirty blocks. `motion_light` takes out what happened to the whole picture,
-`motion_background` knows each block and its restlessness, `motion_evidence` gathers what is left,
-`motion_visit` follows what has been believed; this module decides when to believe. `motion_numbers` gives every
-constant and its reason; docs/design/motion.md the why.
+`motion_background` knows each block and its restlessness, `motion_texture` whether it is still to be seen,
+`motion_evidence` gathers what is left, `motion_candidate` says when to believe it, `motion_visit` follows what has
+been believed; this module asks them in turn. `motion_numbers` gives every constant and its reason;
+docs/design/motion.md the why.
 """
 
 import math
@@ -18,8 +19,10 @@ import numpy.typing as npt
 
 from agent.capture import motion_numbers as n
 from agent.capture.motion_background import Background
+from agent.capture.motion_candidate import Candidate
 from agent.capture.motion_evidence import Evidence
-from agent.capture.motion_planes import Plane
+from agent.capture.motion_planes import CROSS, Plane, above, at_least
+from agent.capture.motion_texture import Texture
 from agent.capture.motion_visit import Visit
 
 Luma = npt.NDArray[np.uint8]
@@ -30,7 +33,6 @@ _DEFAULT_SENSITIVITY = 5
 _PER_STEP = 1.25
 _SMALLEST = 16
 _LOOK_MS = n.LOOK_S * 1000 - 1e-6
-_WINDOW = (n.WINDOW_BLOCKS, n.WINDOW_BLOCKS)
 
 
 class Why(StrEnum):
@@ -109,9 +111,10 @@ class MotionKernel:
         self._seen = Background(shape, scale=scale, zone=_zone_plane(shape, chosen.zones))
         self._evidence = Evidence(shape, gain=max(1.0, scale**-0.5))
         self._visit = Visit(shape)
+        self._texture = Texture(shape)
         self._minimum_blocks = chosen.minimum_area * self._blocks
         self._mask = np.zeros(shape, np.uint8)
-        self._a, self._b, self._c = (np.zeros(shape, np.float32) for _ in range(3))
+        self._a = np.zeros(shape, np.float32)
         self._last_ms: float | None = None
         self._next_ms = -math.inf
         self._model_s = self._learn_until_s = self._gathered_s = self._busy_s = 0.0
@@ -119,11 +122,9 @@ class MotionKernel:
         self._soft_seen = False
         self._rests = False  # nobody is there, nothing is gathered, and the last answer says so
         self._shy: Luma | None = None
-        self._shy_mask = np.zeros(shape, np.uint8)
+        self._shy_mask, self._inside = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
         self._exceeding = 0.0
-        self._candidate_s: float | None = None
-        self._lost_s = 0.0
-        self._entered, self._began_with, self._area = 0, 0, 0
+        self._candidate = Candidate(self._blocks)
         self._answer = MotionResult(0.0, motion=False, box=None, why=Why.LEARNING, began_ms=0.0)
 
     def step(self, luma: Luma, t_ms: float) -> MotionResult:
@@ -144,6 +145,7 @@ class MotionKernel:
         self._last_ms, self._next_ms = t_ms, t_ms + _LOOK_MS
         now_s = t_ms / 1000
         if last is None:
+            self._candidate.start(now_s)
             self._restart(now_s, n.LEARN_S)
             return self._answer
         elapsed_s = (t_ms - last) / 1000
@@ -157,7 +159,7 @@ class MotionKernel:
             self._busy_s = now_s
         self._rests = False
         exceeds = self._seen.compare(self._small, elapsed_s, self._shy)
-        if now_s < self._learn_until_s:
+        if now_s < self._learn_until_s or (self._first and self._seen.learned < n.LEARN_LOOKS):
             self._seen.learn(first=self._first)
             self._model_s = self._gathered_s = now_s
             self._shy = None
@@ -180,13 +182,14 @@ class MotionKernel:
         self._evidence.forget()
         self._learn_until_s = now_s + learn_s
         self._model_s = self._gathered_s = now_s
-        self._candidate_s = None
+        self._candidate.drop()
 
     def _decide(self, now_s: float, elapsed_s: float, *, exceeds: bool) -> MotionResult:
         seen, evidence, visit = self._seen, self._evidence, self._visit
         if not exceeds and not visit.here and evidence.peak < n.EVIDENCE_ON / 4:
             evidence.rest(elapsed_s)
-            self._shy = self._candidate_s = None
+            self._shy = None
+            self._candidate.drop()
             self._exceeding = 0.0
             self._gathered_s = now_s
             self._model(now_s)
@@ -196,19 +199,34 @@ class MotionKernel:
         if gap_s < (n.THINK_IN_VISIT_S if visit.here else n.THINK_S) - 1e-6 and not visit.has_left(seen):
             return self._answer
         self._gathered_s = now_s
-        if self._is_sudden_light():
+        covered = self._covered()
+        if covered is None and self._is_sudden_light():
             self._restart(now_s, n.RELEARN_S)
             return self._say(0.0, Why.LIGHT)
-        evidence.gather(seen, gap_s, visit.contrast)
+        evidence.gather(seen, gap_s, visit.contrast, covered)
         self._soft_seen = True
         why = self._believe(now_s, gap_s)
         if visit.here and visit.blocks() >= n.LIGHT_REGION and self._is_light(visit.region):
             visit.end()
             evidence.forget()
-            self._candidate_s, why = None, Why.LIGHT
+            self._candidate.drop()
+            why = Why.LIGHT
         self._stay_shy()
         self._model(now_s)
         return self._say(evidence.peak / n.EVIDENCE_ON, why)
+
+    def _covered(self) -> Luma | None:
+        """Where something large covers the background's texture, so that its smooth inside is no light."""
+        above(self._seen.ratio, n.COVERED_RATIO, self._mask)
+        if cv2.countNonZero(self._mask) < n.COVERED_FRACTION * self._blocks:
+            return None
+        at_least(self._small, n.WHITE_BACKGROUND, self._inside)
+        cv2.subtract(self._mask, self._inside, self._mask)
+        if cv2.countNonZero(self._mask) < n.COVERED_FRACTION * self._blocks:
+            return None
+        cv2.erode(self._mask, CROSS, self._inside)  # its own edges are texture, too
+        covered = self._texture.is_covered(self._small, self._seen.mean, self._inside)
+        return self._mask if covered else None
 
     def _is_sudden_light(self) -> bool:
         seen = self._seen
@@ -220,45 +238,27 @@ class MotionKernel:
 
     def _believe(self, now_s: float, elapsed_s: float) -> Why:
         """Follow the candidate, begin, move, hold or end the visit, and say why."""
-        evidence, visit = self._evidence, self._visit
-        active, fresh = evidence.travel(elapsed_s)
-        if evidence.peak > n.EVIDENCE_LOW * n.EVIDENCE_ON:
-            if self._candidate_s is None:
-                self._candidate_s, self._entered, self._began_with = now_s, 0, 0
-            if now_s - self._candidate_s <= n.FRESH_AFTER_S:
-                self._began_with = max(self._began_with, active)
-            else:
-                self._entered += fresh
-            self._lost_s = now_s
-        elif self._candidate_s is not None and now_s - self._lost_s > n.LOST_S:
-            self._candidate_s = None
-        travels = (
-            self._candidate_s is not None and self._entered >= n.FRESH_FRACTION * self._began_with + n.FRESH_BLOCKS
-        )
+        evidence, visit, candidate = self._evidence, self._visit, self._candidate
+        travels = candidate.follow(evidence, now_s, elapsed_s)
         area = evidence.outline(self._seen)
         large_enough = area >= self._minimum_blocks
         if evidence.peak >= n.EVIDENCE_ON and large_enough:
-            if not visit.here and self._candidate_s is not None and self._lasts(now_s, area, travels=travels):
+            if not visit.here and candidate.lasts(evidence, now_s, elapsed_s, area, travels=travels):
                 if area >= n.LIGHT_BEGIN and self._is_light(evidence.region):
                     return Why.LIGHT
-                visit.begin(self._seen, self._candidate_s)
+                visit.begin(self._seen, candidate.since_s or now_s)
             if visit.here and visit.move(self._seen, evidence, now_s, elapsed_s, travels=travels):
                 return Why.MOTION
         if visit.here:
             state = visit.wait(self._seen, evidence, self._small, now_s, elapsed_s)
             if state != "gone":
                 return Why.STANDING if state == "stands" else Why.MOTION
-            self._candidate_s = None
+            candidate.drop()
         return self._why_not(large_enough=large_enough)
-
-    def _lasts(self, now_s: float, area: int, *, travels: bool) -> bool:
-        age_s = now_s - (self._candidate_s or now_s)
-        large = area >= n.LARGE_FRACTION * self._blocks
-        return age_s >= n.PATIENCE_S or (travels and age_s >= (n.BRIEF_LARGE_S if large else n.BRIEF_S))
 
     def _why_not(self, *, large_enough: bool) -> Why:
         evidence = self._evidence
-        if self._candidate_s is not None:
+        if self._candidate.since_s is not None:
             return Why.BRIEF if large_enough else Why.SMALL
         if self._seen.light.shift_blocks() > 0.1:  # noqa: PLR2004 - about one px
             return Why.SHAKE
@@ -286,20 +286,7 @@ class MotionKernel:
         self._soft_seen = False
 
     def _is_light(self, where: Luma) -> bool:
-        """Whether the texture under the change is still the background's: then only its light has changed."""
-        for source, out in ((self._small, self._a), (self._seen.mean, self._b)):
-            np.copyto(out, source)
-            cv2.blur(out, _WINDOW, self._c)
-            cv2.subtract(out, self._c, out)
-            np.clip(out, -30, 30, out=out)  # one bright edge must not decide
-        cv2.multiply(self._a, self._b, self._c)
-        both = cv2.mean(self._c, where)[0]
-        cv2.multiply(self._a, self._a, self._a)
-        cv2.multiply(self._b, self._b, self._b)
-        now, before = cv2.mean(self._a, where)[0], cv2.mean(self._b, where)[0]
-        blocks = max(1, cv2.countNonZero(where))  # few blocks may be alike by chance
-        alike = both > (n.LIGHT_LIKENESS + 1 / math.sqrt(blocks)) * math.sqrt(now * before)
-        return alike and now < n.LIGHT_TEXTURE * before and before > n.LIGHT_LEAST**2
+        return self._texture.is_light(self._small, self._seen.mean, where)
 
     def _say(self, score: float, why: Why) -> MotionResult:
         visit, last = self._visit, self._answer

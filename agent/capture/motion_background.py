@@ -40,15 +40,15 @@ class Background:
         self._outside = (1 - zone) * np.float32(1000) - np.float32(0.5)
         self._blocks = shape[0] * shape[1]
         self._stale = True  # `per_rise` and `per_fall` are older than the thresholds
-        self._learned = 0
-        self._basis_age_s = 0.0
+        self.learned = 0
+        self._basis_age_s = self._age_s = 0.0
         self.restless.fill(1)
 
     def restart(self, small: Mask) -> None:
         """Take this picture as the background."""
         np.copyto(self.mean, small)
         self.recent.fill(0)
-        self._learned = 0
+        self.learned = 0
         self.light.forget()
         self._rebase()
         self._set_thresholds()
@@ -96,15 +96,15 @@ class Background:
 
     def learn(self, *, first: bool) -> None:
         """Learn from a picture that is believed to be empty: a running mean, and restlessness at speed."""
-        self._learned += 1
-        weight = 1.0 / (self._learned + 1)
+        self.learned += 1
+        weight = 1.0 / (self.learned + 1)
         cv2.scaleAdd(self.difference, weight, self.mean, self.mean)
         cv2.scaleAdd(self.light.fit, weight, self.mean, self.mean)
         cv2.scaleAdd(self.threshold, n.RESTLESS_CAP, self._none, self._a)
         cv2.min(self.size, self._a, self._a)
         self._raise(self.size if first else self._a, 0.5 if first else 0.1, 0.05)
         self.recent.fill(0)
-        if not self._learned & (self._learned - 1):  # the mean moves less and less: after 1, 2, 4, 8 pictures
+        if not self.learned & (self.learned - 1):  # the mean moves less and less: after 1, 2, 4, 8 pictures
             self._rebase()
         self._set_thresholds()
 
@@ -153,6 +153,7 @@ class Background:
             self.light.fade(taken)
         self._learn_restlessness(elapsed_s, visit, travels=travels)
         self._basis_age_s += elapsed_s
+        self._age_s += elapsed_s
         if self._basis_age_s >= (n.BASIS_AT_REST_S if soft is None and not self.light.fitted else n.BASIS_S):
             self._rebase()
         self._set_thresholds()
@@ -165,7 +166,8 @@ class Background:
             cv2.copyTo(self.restless, visit, self._a)
         slower = n.RESTLESS_IN_VISIT if travels and visit is not None else 1.0
         rise = share(elapsed_s, n.RESTLESS_RISE_S) * slower
-        self._raise(self._a, rise, share(elapsed_s, n.RESTLESS_FALL_S))
+        fall_s = min(n.RESTLESS_FALL_S, n.RESTLESS_FALL_FIRST_S + self._age_s)
+        self._raise(self._a, rise, share(elapsed_s, fall_s))
 
     def _raise(self, seen: Plane, up: float, down: float) -> None:
         """Expectile step: far up for what is above, a little down for what is below."""

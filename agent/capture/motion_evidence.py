@@ -2,9 +2,9 @@
 
 Rules of this room: pure, no allocation after construction. A block's evidence is the least of three views of
 it: outside what its neighbours' texture could bring there (sway, shake), sharper than light (a change of smooth
-gain is none), and different from the recent past (a parked car is none); all in units of the block's own
-threshold. Then it must stand out from the rest of the picture (rain, snow: constant false alarm rate over
-sectors), not change sides again and again (leaves), and last, here or next door.
+gain is none, unless the texture has gone), and different from the recent past (a parked car is none); all in units
+of the block's own threshold. Then it must stand out from the rest of the picture (rain, snow: constant false alarm
+rate over sectors), not change sides again and again (leaves), and last, here or next door.
 """
 
 import math
@@ -20,7 +20,7 @@ _SECTORS = (3, 4)
 _COVERED = 77  # of 255: a sector covered by the object to 30 % says nothing about the rest
 
 _FLOOD = 8 | cv2.FLOODFILL_MASK_ONLY | 255 << 8
-
+_STRIDE = np.ones((11, 11), np.uint8)  # between two thoughts a car goes on by five blocks and its length
 _REACH = [np.ones((2 * blocks + 1, 2 * blocks + 1), np.uint8) for blocks in range(1, 4)]
 
 
@@ -43,12 +43,13 @@ class Evidence:
             return np.zeros(shape, np.uint8)
 
         self.now, self.field, self.soft, self.sharp = plane(), plane(), plane(), plane()
-        self.sides_changed = plane()
+        self.sides_changed, self._age = plane(), plane()
+        self.age_s = 0.0
         self.active, self.region, self.near = mask(), mask(), mask()
-        self.clutter = 0.5
+        self.clutter, self._wide_clutter = 0.5, 0.0
         self._gain = gain
         self.peak, self.at = 0.0, (0, 0)
-        self._a, self._b, self._visited, self._visit = plane(), plane(), plane(), plane()
+        self._a, self._b, self._raw, self._visited, self._visit = plane(), plane(), plane(), plane(), plane()
         self._visit.fill(n.VISITED_S)
         self._one, self._ones = np.ones(shape, np.float32), np.ones(shape, np.uint8)
         self._m, self._k, self._side = mask(), mask(), mask()
@@ -66,6 +67,7 @@ class Evidence:
     def forget(self) -> None:
         """Drop what was gathered: the picture has changed as a whole."""
         self.field.fill(0)
+        self._age.fill(0)
         self.near.fill(0)
         self.peak = 0.0
 
@@ -75,9 +77,18 @@ class Evidence:
             self.forget()
         self.clutter *= math.exp(-elapsed_s / n.CLUTTER_S)
 
-    def gather(self, seen: Background, elapsed_s: float, contrast: float) -> None:
-        """Take one frame. `contrast` is that of the object followed now, in levels, 0 when there is none."""
-        self._views(seen)
+    def gather(self, seen: Background, elapsed_s: float, contrast: float, covered: Mask | None) -> None:
+        """Take one frame.
+
+        Args:
+            seen: the background and the frame's differences from it.
+            elapsed_s: since the last call.
+            contrast: that of the object followed now, in levels, 0 when there is none.
+            covered: where the background's texture has gone; None when nothing large is there.
+        """
+        self._views(seen, covered)
+        if covered is not None:  # whoever covers so much is not what he must stand out from
+            cv2.bitwise_or(self.near, covered, self.near)
         self._stand_out(elapsed_s, seen.light.unrest)
         self._sides(seen, elapsed_s, contrast)
         cv2.threshold(self.now, 1, 0, cv2.THRESH_TOZERO, self._a)
@@ -87,38 +98,80 @@ class Evidence:
         cv2.addWeighted(self._b, kept, self._a, 1 - kept, 0, self.field)
         _, self.peak, _, at = cv2.minMaxLoc(self.field)
         self.at = (at[0], at[1])
+        if not contrast:
+            self._grow_older(elapsed_s)
 
-    def _views(self, seen: Background) -> None:
-        cv2.blur(seen.difference, (n.WINDOW_BLOCKS, n.WINDOW_BLOCKS), self.soft)
-        cv2.multiply(self.soft, seen.smooth_gain, self._a)
-        cv2.absdiff(seen.difference, self._a, self.sharp)
-        np.absolute(self._a, out=self._a)
-        cv2.scaleAdd(self._a, -n.SOFT_FRACTION, self.sharp, self.sharp)
-        cv2.multiply(self.sharp, seen.per_threshold, self.sharp)
+    def _grow_older(self, elapsed_s: float) -> None:
+        """How long each block's evidence has been followed, here or next door: two insects are not one visitor."""
+        cv2.dilate(self._age, _STRIDE, self._b)
+        np.add(self._b, np.float32(elapsed_s), out=self._age)
+        np.subtract(self._b, np.float32(n.LOST_FACTOR * elapsed_s), out=self._b)
+        np.maximum(self._b, np.float32(0), out=self._b)
+        below(self.field, n.EVIDENCE_LOW * n.EVIDENCE_ON, self._m)
+        cv2.copyTo(self._b, self._m, self._age)
+        self.age_s = self._age.item(self.at[1], self.at[0])
+
+    def _views(self, seen: Background, covered: Mask | None) -> None:
+        self._sharpness(seen, seen.difference, self.sharp)
+        if seen.light.fitted:  # the fit is of the whole picture: it must not make what was smooth sharp
+            cv2.add(seen.difference, seen.light.fit, self._raw)
+            self._sharpness(seen, self._raw, self._b)
+            cv2.min(self.sharp, self._b, self.sharp)
+        if covered is not None:
+            cv2.max(self.sharp, seen.ratio, self._a)
+            cv2.copyTo(self._a, covered, self.sharp)
         cv2.multiply(seen.difference, seen.per_rise, self.now)
         cv2.multiply(seen.difference, seen.per_fall, self._a)
         cv2.max(self.now, self._a, self.now)
         cv2.min(self.now, self.sharp, self.now)
-        cv2.multiply(seen.change, seen.per_threshold, self._a)
+        cv2.scaleAdd(seen.size, -n.RECENT_FRACTION, seen.change, self._a)
+        cv2.multiply(self._a, seen.per_threshold, self._a)
         cv2.min(self.now, self._a, self.now)
 
+    def _sharpness(self, seen: Background, difference: Plane, out: Plane) -> None:
+        """How much sharper a difference is than smooth light, a factor that changes slowly from block to block."""
+        # a mirror at the border would bend every slope there
+        cv2.blur(difference, (n.WINDOW_BLOCKS, n.WINDOW_BLOCKS), self._a, borderType=cv2.BORDER_REPLICATE)
+        if difference is seen.difference:
+            np.copyto(self.soft, self._a)
+        cv2.multiply(self._a, seen.smooth_gain, self._a)
+        cv2.absdiff(difference, self._a, out)
+        np.absolute(self._a, out=self._a)
+        cv2.scaleAdd(self._a, -n.SOFT_FRACTION, out, out)
+        cv2.multiply(out, seen.per_threshold, out)
+
     def _stand_out(self, elapsed_s: float, unrest: float) -> None:
-        np.copyto(self._a, self.now)
+        """Divide by what the rest of the picture shows, block by block or, where that is better, over 3 by 3.
+
+        Drops and leaves are alike over blocks but average out over nine; someone as large as that does not.
+        """
+        cv2.resize(self.near, (_SECTORS[1], _SECTORS[0]), self._cover, interpolation=cv2.INTER_AREA)
+        kept = math.exp(-elapsed_s / n.CLUTTER_S)
+        self.clutter = max(self._rest(self.now), self.clutter * kept)
+        self._wide_clutter *= kept
+        factor = self._gain / (1 + unrest)
+        if n.CLUTTER_FACTOR * self.clutter > 1:
+            np.maximum(self.now, np.float32(0), out=self._b)
+            cv2.blur(self._b, (3, 3), self._b)
+            self._wide_clutter = max(self._rest(self._b), self._wide_clutter)
+            np.multiply(self._b, np.float32(factor / max(1.0, n.CLUTTER_FACTOR * self._wide_clutter)), out=self._b)
+            np.multiply(self.now, np.float32(factor / (n.CLUTTER_FACTOR * self.clutter)), out=self.now)
+            cv2.max(self.now, self._b, self.now)
+        elif factor != 1:
+            np.multiply(self.now, np.float32(factor), out=self.now)
+
+    def _rest(self, plane: Plane) -> float:
+        """What all but the loudest sectors reach at most, apart from the object."""
+        np.copyto(self._a, plane)
         cv2.copyTo(self._nothing, self.near, self._a)
         np.maximum.reduceat(self._a, self._row_cuts, axis=0, out=self._by_row)
         np.maximum.reduceat(self._by_row, self._column_cuts, axis=1, out=self._by_sector)
-        cv2.resize(self.near, (_SECTORS[1], _SECTORS[0]), self._cover, interpolation=cv2.INTER_AREA)
         free = sorted(
             peak
             for peak, cover in zip(self._by_sector.ravel().tolist(), self._cover.ravel().tolist(), strict=True)
             if cover < _COVERED
         )
-        rest = free[int(len(free) * n.CLUTTER_RANK)] if len(free) > 2 else 0.0  # noqa: PLR2004 - fewer say nothing
-        self.clutter = max(rest, self.clutter * math.exp(-elapsed_s / n.CLUTTER_S))
-        stands_above = n.CLUTTER_FACTOR * self.clutter
-        factor = self._gain / max(1.0, stands_above) / (1 + unrest)
-        if factor != 1:
-            np.multiply(self.now, np.float32(factor), out=self.now)
+        return free[int(len(free) * n.CLUTTER_RANK)] if len(free) > 2 else 0.0  # noqa: PLR2004 - fewer say nothing
 
     def _sides(self, seen: Background, elapsed_s: float, contrast: float) -> None:
         """Count how often each block has lately changed sides of its background; halve what sways."""

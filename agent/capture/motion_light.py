@@ -34,7 +34,7 @@ class LightFit:
         self._diagonal = self._normal.reshape(-1)[:: _TERMS + 1]
         widths = np.array(n.PRIOR, np.float32)
         self._ridge = (n.PRIOR_NOISE / widths) ** 2 * np.float32(blocks / n.INDEPENDENT_BLOCKS)
-        self._theta, self._step, self._pull = (np.zeros(_TERMS, np.float32) for _ in range(3))
+        self._theta, self._before, self._step, self._pull = (np.zeros(_TERMS, np.float32) for _ in range(4))
         self._gradient = np.zeros(_TERMS, np.float32)
         self._rest = np.zeros(shape, np.float32)
         self._clipped = np.zeros(shape, np.float32)
@@ -108,20 +108,49 @@ class LightFit:
                 return
         self.fitted = True
         self._theta[_SHIFT:] = 0
-        for round_ in range(_ROUNDS):
-            self._render()
-            cv2.subtract(difference, self.fit, self._rest)
-            np.clip(self._rest, -n.CLIP, n.CLIP, out=self._clipped)
-            if but is not None:
-                cv2.copyTo(self._zero, but, self._clipped)
-            steady = cv2.norm(self._clipped, cv2.NORM_L1) < self._enough
-            if round_ and steady:
-                break
-            self._improve(self._from_clipped if steady else self._from_rest)
-            if steady:
-                break
+        wrong = self._wrong(difference, but)
+        if wrong >= self._enough:
+            self._jump(difference, but, wrong)
+        self._let_go(but)
+        self._improve(self._from_clipped)
         self._render()
         cv2.subtract(difference, self.fit, difference)
+
+    def _jump(self, difference: Plane, but: Mask | None, wrong: float) -> None:
+        """Either the light has jumped, or something large came in: take the one that leaves less unexplained."""
+        np.copyto(self._before, self._theta)
+        if but is not None:
+            cv2.copyTo(self._zero, but, self._rest)
+        self._improve(self._from_rest)
+        explained = self._wrong(difference, but)
+        if explained > n.JUMP_EXPLAINS * wrong:
+            np.copyto(self._theta, self._before)
+            self._wrong(difference, but)
+            return
+        for _ in range(_ROUNDS):
+            if explained < self._enough / 2:
+                return
+            self._improve(self._from_clipped)
+            explained = self._wrong(difference, but)
+
+    def _let_go(self, but: Mask | None) -> None:
+        """What differs far more than followed light ever does pulls no more at all (Hampel 1974)."""
+        if cv2.norm(self._rest, cv2.NORM_INF) <= n.LET_GO:
+            return
+        cv2.threshold(self._rest, n.LET_GO, 0, cv2.THRESH_TOZERO_INV, self._rest)
+        cv2.threshold(self._rest, -n.LET_GO, 0, cv2.THRESH_TOZERO, self._rest)
+        np.clip(self._rest, -n.CLIP, n.CLIP, out=self._clipped)
+        if but is not None:
+            cv2.copyTo(self._zero, but, self._clipped)
+
+    def _wrong(self, difference: Plane, but: Mask | None) -> float:
+        """Set what is left under the present fit, clipped; return its sum."""
+        self._render()
+        cv2.subtract(difference, self.fit, self._rest)
+        np.clip(self._rest, -n.CLIP, n.CLIP, out=self._clipped)
+        if but is not None:
+            cv2.copyTo(self._zero, but, self._clipped)
+        return cv2.norm(self._clipped, cv2.NORM_L1)
 
     def _render(self) -> None:
         for basis, fit in self._to_fit:

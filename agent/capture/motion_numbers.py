@@ -24,6 +24,7 @@ QUIET_LEVELS = 0.5
 
 LEARN_S = 1.0
 RELEARN_S = 0.5
+LEARN_LOOKS = 5  # at the start, and at a few frames a second: fewer show no sway
 
 # how the background is kept
 BACKGROUND_S = 4.0  # light of a quiet block is followed this fast
@@ -40,6 +41,7 @@ BASIS_AT_REST_S = 5.0  # nothing is derived from the background then; it is rene
 # how a block's own restlessness is learned: an expectile, nearer to its peaks than to its mean
 RESTLESS_RISE_S = 6.0  # longer than a passer-by stays in one block
 RESTLESS_FALL_S = 40.0  # longer than the pause between two gusts
+RESTLESS_FALL_FIRST_S = 10.0  # at the start, and a second more with every second: someone may have passed by then
 RESTLESS_CAP = 4.0  # thresholds: one event cannot teach more than this
 RESTLESS_IN_VISIT = 0.1  # while someone travels through, restlessness is learned this much slower
 THRESHOLD_FLOOR = 2.5
@@ -54,10 +56,13 @@ WHITE_BACKGROUND = 235  # the same, with a margin, for what is remembered
 JUMP_LEVELS = 5.0  # a jump of the light by so much doubles what evidence must amount to
 JUMP_S = 1.5
 CLIP = 8.0  # an object pulls the fit no harder than this
-SATURATED_FRACTION = 0.4
+LET_GO = 24.0  # and beyond this it pulls no more: light that jumps so far is fitted anew
+SATURATED_FRACTION = 0.4  # of the picture pulls that hard: the light has jumped, or something large came in
+JUMP_EXPLAINS = 0.85  # a jump of the light leaves less than this of what was unexplained before
 
 # what counts as evidence
 SWAY_REACH = 0.6  # of a block: texture that moves by less explains a change within its neighbours' range
+RECENT_FRACTION = 0.2  # of its size: a change is over when it differs by less from the recent past
 WINDOW_BLOCKS = 5  # light is smooth over this many blocks, people are not
 SOFT_FRACTION = 0.35  # a change must be sharper than this fraction of the smooth change around it
 CLUTTER_FACTOR = 2.3  # how far above the rest of the picture an object must stand out
@@ -70,16 +75,22 @@ EVIDENCE_TOP = 2.0
 EVIDENCE_ON = 1.2
 EVIDENCE_LOW = 0.6  # of EVIDENCE_ON: a candidate begins
 LOST_S = 0.25
+LOST_FACTOR = 2.0  # evidence that is lost forgets its age so much faster than it gained it
 FASTEST_BLOCKS = 10.0  # blocks a second beyond its own width: a runner near the door, a car in the street
 
 # when a candidate is believed
 BRIEF_S = 0.45  # insects and reflections are gone by then
 BRIEF_LARGE_S = 0.25  # something large need not wait so long
 LARGE_FRACTION = 0.015
+SELDOM_S = 0.8  # between two looks: whoever hurries is in one of them only,
+SELDOM_ON = 1.8  # and strong evidence must do
 FRESH_AFTER_S = 0.1
 FRESH_FRACTION = 0.5  # a traveller enters new blocks: so many of those it began with
 FRESH_BLOCKS = 1.0
 VISITED_S = 2.5
+YOUNG = 0.5  # at the start evidence must amount to so much more, and something small must last so much longer:
+YOUNG_BRIEF_S = 2.0  # a branch needs seconds to swing to and fro
+YOUNG_S = 6.0  # and less from look to look, until so long after the start
 PATIENCE_S = 4.0  # what does not travel must last this long
 
 # someone who stands
@@ -95,7 +106,7 @@ SWAYING_TIMES = 1.6
 SWAYING_FRACTION = 0.3
 GHOST_EDGE = 1.0
 
-# sudden light
+# light, or something that covers the background
 LIGHT_FRACTION = 0.5
 LIGHT_JUMP = 0.25
 LIGHT_LIKENESS = 0.5
@@ -103,3 +114,7 @@ LIGHT_REGION = 20  # blocks: from here on a visit's texture is looked at again a
 LIGHT_BEGIN = 8  # blocks: from here on a candidate's is
 LIGHT_LEAST = 1.5  # levels of texture: less tells nothing
 LIGHT_TEXTURE = 6.0  # times the energy of the texture: light makes no new edges
+GONE_GAIN = 0.5  # the background's texture is there to less than this: something covers it
+TEXTURE_BLOCKS = 4.0  # so many neighbours have one texture
+COVERED_RATIO = 2.0  # thresholds: from here on a difference counts for that
+COVERED_FRACTION = 0.05  # of the picture: from here on that is looked at

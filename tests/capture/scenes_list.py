@@ -81,6 +81,13 @@ def walker_by_trees(rng: Rng) -> Scene:
 
 
 @scene
+def close_by_trees(rng: Rng) -> Scene:
+    """Someone so near that a third of the picture is theirs, before a tree that fills it."""
+    tree = weather.Tree(rng, SHAPE, gusts(rng, 3), size=1.1)
+    return Scene(rng, seconds=40, layers=[tree], actors=[person(rng, 22, speed=60, height=230)])
+
+
+@scene
 def walker_and_shake(rng: Rng) -> Scene:
     return Scene(rng, actors=[person(rng, 12)], light=[weather.Shake(rng, gusts(rng, 3))])
 

@@ -1,8 +1,10 @@
 """The motion kernel's promises, one by one; how well it sees is in test_motion_quality."""
 
+import itertools
 import sys
 import tracemalloc
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -12,6 +14,10 @@ from agent.capture.motion import MotionKernel, MotionResult, MotionSettings, Why
 from agent.capture.motion_background import Background
 from agent.capture.motion_events import events_of, mark
 from agent.capture.motion_light import LightFit
+from agent.capture.motion_texture import Texture
+from agent.capture.pyav_planes import plane_view
+from agent.capture.scene import Scene
+from agent.capture.scene_footage import SceneFootage
 from tests.capture import scenes
 
 Frame = npt.NDArray[np.uint8]
@@ -234,6 +240,86 @@ def test_a_shift_of_the_whole_picture_is_taken_out() -> None:
     fit.remove(left, None, 0.1)
     inside = np.abs(left)[2:-2, 2:-2]  # what comes in at the border cannot be known
     assert float(inside.mean()) < 0.35 * before
+
+
+def test_something_large_does_not_pass_for_light() -> None:
+    """A third of the picture is covered by something dark: the rest must stay what it was."""
+    rng = np.random.default_rng(4)
+    background = rng.uniform(60, 200, (30, 40)).astype(np.float32)
+    fit = LightFit((30, 40))
+    fit.rebase(background)
+    difference = np.zeros((30, 40), np.float32)
+    difference[:, 12:32] = 15 - background[:, 12:32]
+    left = difference.copy()
+    fit.remove(left, None, 0.1)
+    assert float(np.abs(left[:, :12]).max()) < 2
+    assert float(np.abs(left[:, 32:]).max()) < 2
+
+
+def test_a_jump_of_the_light_is_still_taken_out_with_somebody_in_the_picture() -> None:
+    rng = np.random.default_rng(5)
+    background = rng.uniform(60, 200, (30, 40)).astype(np.float32)
+    fit = LightFit((30, 40))
+    fit.rebase(background)
+    difference = np.asarray(-0.4 * background, np.float32)
+    difference[8:24, 10:16] = 15 - background[8:24, 10:16]
+    for _ in range(3):
+        left = difference.copy()
+        fit.remove(left, None, 0.1)
+    rest = left.copy()
+    rest[8:24, 10:16] = 0
+    assert float(np.abs(rest).mean()) < 2.5
+
+
+@pytest.mark.parametrize("seed", [308, 312, 316])
+def test_the_smooth_edge_of_a_cloud_is_nobody_not_even_at_the_border(seed: int) -> None:
+    kernel = MotionKernel(SIZE)
+    for shot in itertools.takewhile(lambda s: s.t_ms < 6000, scenes.play("clouds", seed)):
+        assert not kernel.step(shot.luma, shot.t_ms).motion
+
+
+def test_texture_that_light_has_changed_is_not_covered_and_texture_that_is_gone_is() -> None:
+    rng = np.random.default_rng(6)
+    mean = rng.uniform(60, 200, (30, 40)).astype(np.float32)
+    where = np.zeros((30, 40), np.uint8)
+    where[5:25, 5:25] = 255
+    texture = Texture((30, 40))
+    darker, coat = (mean * 0.7).astype(np.uint8), mean.astype(np.uint8)
+    coat[3:27, 3:27] = 30
+    assert texture.is_light(darker, mean, where)
+    assert not texture.is_covered(darker, mean, where)
+    assert texture.is_covered(coat, mean, where)
+    assert not texture.is_light(coat, mean, where)
+
+
+@pytest.mark.parametrize("seed", [0, 4])
+def test_insects_that_follow_each_other_in_different_places_are_nobody(seed: int) -> None:
+    kernel = MotionKernel(SIZE)
+    for shot in itertools.takewhile(lambda s: s.t_ms < 8000, scenes.play("insects", seed)):
+        assert not kernel.step(shot.luma, shot.t_ms).motion
+
+
+def test_at_one_frame_a_second_who_hurries_is_seen_in_the_one_frame_that_has_him() -> None:
+    base = yard(4)
+    kernel = MotionKernel(SIZE)
+    seen = []
+    for n in range(40):
+        picture = base.copy()
+        if n == 30:
+            picture[100:180, 140:180] = 10
+        seen.append(kernel.step(picture.astype(np.uint8), n * 1000.0).motion)
+    assert [n for n, motion in enumerate(seen) if motion] in ([30], [30, 31])
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_tree_that_sways_while_the_kernel_learns_is_nobody(seed: int) -> None:
+    footage = SceneFootage(Scene("porch", 640, 360, seed=seed), 15.0)
+    kernel = MotionKernel(SIZE)
+    for n in range(120):
+        unit = footage.next()
+        assert unit is not None
+        luma = cv2.resize(plane_view(unit.frame, 0), SIZE, interpolation=cv2.INTER_AREA)
+        assert not kernel.step(np.asarray(luma, np.uint8), n * 1000 / 15).motion
 
 
 def test_a_scene_is_the_same_for_the_same_seed_and_another_for_another() -> None:

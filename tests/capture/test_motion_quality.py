@@ -11,7 +11,7 @@ from tests.capture.scenes_score import Score, kernel_flags
 CALM = ["quiet", "rain", "downpour", "drift", "hunting_exposure", "flicker", "night_noise"]
 SOMEBODY = [
     "walker", "slow", "far", "runner", "approach", "stands", "night", "walker_in_rain", "walker_in_snow",
-    "walker_by_trees", "walker_and_shake", "two_visitors", "exposure_car", "car_parks", "faint",
+    "walker_by_trees", "close_by_trees", "walker_and_shake", "two_visitors", "exposure_car", "car_parks", "faint",
 ]  # fmt: skip
 SEED = 11
 
