@@ -87,14 +87,14 @@ class GpioContact:
     def _work(self) -> None:
         while True:
             with self._changed:
+                if self._stopped:
+                    return
                 self._queue(self._button.tick(self._boot_ns()))
-                if not self._waiting and not self._stopped:
+                if not self._waiting:
                     deadline_ns = self._button.deadline_ns()
                     left_s = None if deadline_ns is None else max(0, deadline_ns - self._boot_ns()) / _NS
                     self._changed.wait(left_s)
                     continue
-                if self._stopped:
-                    return
                 gesture = self._waiting.popleft()
             self._on_gesture(gesture)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from gpiozero.pins.mock import MockFactory
 
 from agent.buffer.sidecar import Sidecar, Stanza
 from agent.config import Config, parse_config
@@ -194,23 +195,19 @@ class Rig:
         self.phone = FakePhone()
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.uplink = FakeUplink()
+        self.board = MockFactory()
         self.start()
         self.pair(self.phone)
 
     # ---- life of the process
 
     def start(self) -> None:
-        """Start a vault on what is in the folder."""
+        """Start a vault on what is in the folder, as `doorbell vault` does, sockets and all."""
         keys = load_keys(self.config.device.state_dir / "vault" / "keys")
-        self.vault = Vault(self.config, self.clock, keys, self.platform, InlineExecutor())
-        self.vault.store.repair()
-        self.vault.phones.page_certified(SPKI)
-        self.vault.phones.write_recipients()
-        self.vault.time.start()
-        self.vault.decisions.start()
-        self.vault.requests.start()
-        self.vault.arrivals.start()
+        self.vault = Vault(self.config, self.clock, keys, self.platform, InlineExecutor(), board=self.board)
         self.vault.house.listen(lambda name, data, _phone: self.events.append((name, dict(data))))
+        self.servers = self.vault.start()
+        self.vault.phones.page_certified(SPKI)
         self.uplink.receipt = self._receipt
         self.connect()
 
@@ -223,11 +220,13 @@ class Rig:
     def restart(self) -> None:
         """Cut the power: nothing in memory survives."""
         self.vault.db.tx.rollback()
-        self.vault.close()
+        self.close()
         self.uplink.waiting.clear()
         self.start()
 
     def close(self) -> None:
+        for server in self.servers:
+            server.close()
         self.vault.close()
 
     def settle(self) -> None:

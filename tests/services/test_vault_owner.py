@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agent.consent import sqlite_log
 from agent.consent.directory import Region, RegionAgency
 from agent.consent.pairing import phone_mac
 from agent.core.checkpoint import parse_checkpoint
@@ -406,3 +407,15 @@ def test_status_says_what_section_10_lists(rig: Rig) -> None:
         *("recording", "clock", "broker", "directory", "storage", "requests_enabled"),
         *("camera", "time_zone", "button", "faults"),
     } <= status.keys()
+
+
+def test_each_start_is_logged_and_the_configuration_when_it_changed(rig: Rig) -> None:
+    rig.restart()
+    started = [entry for entry in rig.log() if entry["t"] in {"boot", "config"}]
+    assert [entry["t"] for entry in started] == ["boot", "config", "boot"]
+
+
+def test_the_log_is_signed_by_itself_every_hour(rig: Rig) -> None:
+    rig.pass_s(3_700, step_s=60)
+    size, _ = sqlite_log.size_and_root(rig.vault.db.tx)
+    assert sqlite_log.latest_checkpoint(rig.vault.db.tx)[1] == size

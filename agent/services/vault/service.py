@@ -56,10 +56,18 @@ class Vault:
         keys: the vault's keys.
         directory: verifies the directory.
         pool: the thread in which it does, if it is not to be a new one.
+        board: gpiozero's pin factory; None for the board's own.
     """
 
     def __init__(
-        self, config: Config, clock: Clock, keys: VaultKeys, directory: Verifier, pool: Executor | None = None
+        self,
+        config: Config,
+        clock: Clock,
+        keys: VaultKeys,
+        directory: Verifier,
+        pool: Executor | None = None,
+        *,
+        board: object = None,
     ) -> None:
         state = config.device.state_dir
         self.loop = Loop(clock)
@@ -86,6 +94,7 @@ class Vault:
             self.arrivals,
             self.recorder,
         )
+        self._board = board
         self._contacts: list[GpioContact] = []
         self._lamp: GpioLamp | None = None
         self._truncated_size = -1  # of the log when the write-ahead log was last emptied
@@ -150,13 +159,14 @@ class Vault:
             if pin is None:
                 continue
             try:
-                self._contacts.append(GpioContact(pin, timing, boot_ns=boot_ns, on_gesture=act))
+                contact = GpioContact(pin, timing, boot_ns=boot_ns, on_gesture=act, factory=self._board)
+                self._contacts.append(contact)
             except TroubleError as trouble:
                 log.warning("%s", trouble)
                 faults.append(trouble.code)
         if button.lamp_pin is not None:
             try:
-                self._lamp = GpioLamp(button.lamp_pin)
+                self._lamp = GpioLamp(button.lamp_pin, factory=self._board)
             except TroubleError as trouble:
                 log.warning("%s", trouble)
                 faults.append("lamp")
