@@ -6,6 +6,7 @@ another, so the machine is only touched under the lock. Gestures wait in a bound
 doesn't fit is counted and dropped, because a person does not press sixteen times in the time of one answer.
 """
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from typing import Any, Final, Self
 
 from agent.consent.button import Button, Gesture, Pattern, Timing
 from agent.core.errors import TroubleError
+
+log = logging.getLogger(__name__)
 
 MAX_WAITING: Final = 16
 _NS: Final = 10**9
@@ -43,7 +46,8 @@ class GpioContact:
         pin: the pin's number as gpiozero counts it (BCM).
         timing: `button.INDOOR` or `button.BELL`.
         boot_ns: boot time.
-        on_gesture: called from a thread of this contact, one gesture at a time; it must not raise.
+        on_gesture: called from a thread of this contact, one gesture at a time. What it raises is logged and
+            costs that one gesture.
         factory: gpiozero's pin factory; None for the board's own.
 
     Raises:
@@ -96,7 +100,10 @@ class GpioContact:
                     self._changed.wait(left_s)
                     continue
                 gesture = self._waiting.popleft()
-            self._on_gesture(gesture)
+            try:
+                self._on_gesture(gesture)
+            except Exception:  # whatever it was: the next press may be the one that has to stop an upload
+                log.exception("a gesture at the pin was lost")
 
     def close(self) -> None:
         """Stop listening; no gesture is reported afterwards."""

@@ -120,6 +120,25 @@ def test_gestures_that_nobody_takes_are_dropped_and_counted(board: MockFactory) 
         go.set()
 
 
+def test_a_gesture_that_nobody_could_take_costs_only_itself(
+    board: MockFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard = Heard()
+
+    def full_once(gesture: Gesture) -> None:
+        heard(gesture)
+        if len(heard.gestures) == 1:
+            raise TroubleError("busy", "the vault has too much to do")
+
+    with contact(board, BELL, full_once):
+        for count in (1, 2):
+            board.pin(PIN).drive_low()
+            assert heard.wait(count)
+            board.pin(PIN).drive_high()
+            time.sleep(0.12)
+    assert [record.exc_info is not None for record in caplog.records] == [True]
+
+
 def test_a_contact_may_be_closed_by_what_it_reports_to(board: MockFactory) -> None:
     closed = threading.Event()
 

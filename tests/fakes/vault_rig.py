@@ -249,6 +249,14 @@ class Rig:
 
     # ---- the owner's things
 
+    def press(self, number: int) -> None:
+        """Press the button on a pin; what that means is for the contact's thread to say."""
+        pin = self.board.pin(number)
+        pin.drive_low()
+        self.clock.pass_s(0.2)
+        pin.drive_high()
+        self.clock.pass_s(0.1)
+
     def pair(self, phone: FakePhone) -> dict[str, Any]:
         link = parse_link(str(self.vault.phones.open_window()["url"]))
         sign_pub, open_pub = raw_public(phone.sign_key), raw_public(phone.open_key)

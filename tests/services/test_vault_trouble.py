@@ -11,6 +11,7 @@ from agent.consent.states import State
 from agent.core.encoding import unb64
 from agent.core.errors import DoorbellError, TroubleError
 from agent.services.unix_server import Server
+from agent.services.vault.loop import MAX_POSTED
 from agent.services.vault.peers import MAX_LINKS, Peer, listen
 from agent.services.vault.store_desk import ROOM_BYTES
 from agent.services.wire import Link, Message, Request
@@ -214,6 +215,27 @@ def test_after_the_hour_the_stanzas_of_a_phone_put_out_are_nowhere_on_the_card(r
     files = [path for path in (rig.config.device.state_dir / "vault").glob("vault.db*") if path.is_file()]
     assert isinstance(stanza, dict)
     assert unb64(stanza["stanza"]) not in b"".join(path.read_bytes() for path in files)
+
+
+# ---- pins
+
+
+def test_a_press_while_the_vault_has_too_much_to_do_is_not_lost(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, button="pin = 4")
+    request_id = _pending(rig)
+    assert rig.share(request_id) is State.CONFIRMING
+    for wanted in ("GRACE", "PENDING"):  # the first press confirms, the second stops
+        for _ in range(MAX_POSTED):
+            rig.vault.loop.post(lambda: None)
+        rig.press(4)
+        time.sleep(0.1)  # the contact's thread finds no room
+        for _ in range(500):
+            rig.settle()
+            if rig.state(request_id) == wanted:
+                break
+            time.sleep(0.01)
+        assert rig.state(request_id) == wanted
+    rig.close()
 
 
 # ---- sockets

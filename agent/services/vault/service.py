@@ -152,8 +152,8 @@ class Vault:
         button, bell, faults = self.house.config.button, self.house.config.bell, []
         boot_ns = self.house.clock.boot_ns
         wired = [
-            (button.pin, INDOOR, lambda gesture: self.loop.post(lambda: self._gesture(gesture))),
-            (bell.pin, BELL, lambda _: self.loop.post(self.recorder.bell)),
+            (button.pin, INDOOR, lambda gesture: self.loop.put(lambda: self._gesture(gesture))),
+            (bell.pin, BELL, lambda _: self.loop.put(self.recorder.bell)),
         ]
         for pin, timing, act in wired:
             if pin is None:
