@@ -130,19 +130,22 @@ class GpioLamp:
         pin: the pin's number as gpiozero counts it (BCM).
         factory: gpiozero's pin factory; None for the board's own.
 
+    Attributes:
+        shown: how it lights now; None before the first `show`.
+
     Raises:
         TroubleError: button, when there is no such pin or no gpiozero.
     """
 
     def __init__(self, pin: int, *, factory: object = None) -> None:
         self._device = _open("LED", pin, pin_factory=factory)
-        self._shown: Pattern | None = None
+        self.shown: Pattern | None = None
 
     def show(self, pattern: Pattern) -> None:
         """Light the lamp that way; the same pattern again changes nothing."""
-        if pattern is self._shown:
+        if pattern is self.shown:
             return
-        self._shown = pattern
+        self.shown = pattern
         on_ms, off_ms = pattern.beat_ms
         if on_ms == 0:
             self._device.off()

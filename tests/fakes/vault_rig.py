@@ -19,6 +19,7 @@ from gpiozero.pins.mock import MockFactory
 
 from agent.buffer.sidecar import Sidecar, Stanza
 from agent.config import Config, parse_config
+from agent.consent.button import Pattern
 from agent.consent.pairing import phone_mac
 from agent.consent.states import State
 from agent.core.encoding import b64, unb64
@@ -248,6 +249,11 @@ class Rig:
             self.settle()
 
     # ---- the owner's things
+
+    def lamp(self) -> Pattern | None:
+        """Return what the lamp was told to show last."""
+        lamp = self.vault._lamp
+        return None if lamp is None else lamp.shown
 
     def press(self, number: int) -> None:
         """Press the button on a pin; what that means is for the contact's thread to say."""

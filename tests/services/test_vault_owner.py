@@ -1,13 +1,17 @@
 """Phones, settings, clips, log, clock and peers in the real vault."""
 
+import datetime as dt
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from agent.consent import sqlite_log
+from agent.consent.button import Pattern
 from agent.consent.directory import Region, RegionAgency
 from agent.consent.pairing import phone_mac
 from agent.core.checkpoint import parse_checkpoint
@@ -419,3 +423,32 @@ def test_the_log_is_signed_by_itself_every_hour(rig: Rig) -> None:
     rig.pass_s(3_700, step_s=60)
     size, _ = sqlite_log.size_and_root(rig.vault.db.tx)
     assert sqlite_log.latest_checkpoint(rig.vault.db.tx)[1] == size
+
+
+# ---- the lamp says what a press would do now, and nothing has to happen for that
+
+
+def test_the_lamp_follows_a_pairing_window_that_the_console_opened_and_time_closed(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, button="pin = 4\nlamp_pin = 5")
+    rig.pass_s(700)
+    assert rig.lamp() is Pattern.DARK
+    rig.vault.phones.open_window()
+    rig.pass_s(2, step_s=1)
+    assert rig.lamp() is Pattern.PAIRING
+    rig.pass_s(700)
+    assert rig.lamp() is Pattern.DARK
+    rig.close()
+
+
+def test_the_lamp_of_a_request_goes_dark_when_quiet_hours_begin(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, button="pin = 4\nlamp_pin = 5")
+    rig.pass_s(700)
+    rig.record()
+    assert rig.state(rig.ask()) == "PENDING"
+    assert rig.lamp() is Pattern.GLOW
+    local = dt.datetime.fromtimestamp(rig.clock.utc_ms() / 1_000, ZoneInfo(rig.config.device.time_zone))
+    minute = local.hour * 60 + local.minute + 10
+    rig.vault.house.settings = replace(rig.vault.house.settings, quiet_hours=(minute % 1440, (minute + 60) % 1440))
+    rig.pass_s(660)
+    assert rig.lamp() is Pattern.DARK
+    rig.close()

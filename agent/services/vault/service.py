@@ -45,6 +45,7 @@ from agent.services.wire import Link
 log = logging.getLogger(__name__)
 
 HOUR_S: Final = 3_600.0
+LAMP_S: Final = 1.0  # windows and quiet hours end without an event, and the lamp says what a press does now
 
 
 class Vault:
@@ -107,7 +108,7 @@ class Vault:
         self.uplink.on_arrival(self._uplink_arrived)
         self.phones.on_change(self._settings_changed, self.time.confirmed)
         self.requests.on_effects(self.uploads.begin, self.uploads.withdraw)
-        self.house.listen(self._show_lamp)
+        self.house.listen(lambda *_: self._show_lamp())
         self.house.listen(self._notify)
         self.loop.on_trouble(lambda why: log.warning("vault: %s", why))
 
@@ -134,7 +135,7 @@ class Vault:
 
     # ---- button, bell, lamp
 
-    def _show_lamp(self, _name: str, _data: Mapping[str, Json], _phone: Kid | None) -> None:
+    def _show_lamp(self) -> None:
         if self._lamp is not None:
             self._lamp.show(self.decisions.lamp(is_pairing=self.phones.is_pairing))
 
@@ -145,7 +146,7 @@ class Vault:
     def _gesture(self, gesture: Gesture) -> None:
         if self.decisions.gesture(gesture):
             self.phones.open_window()
-        self._show_lamp("", {}, None)
+        self._show_lamp()
 
     def open_pins(self) -> None:
         """Take the button, the lamp and the bell that are configured; a missing one is a fault, not an end."""
@@ -170,6 +171,9 @@ class Vault:
             except TroubleError as trouble:
                 log.warning("%s", trouble)
                 faults.append("lamp")
+            else:
+                self._show_lamp()
+                self.loop.every(LAMP_S, self._show_lamp)
         self.house.set_faults("pins", faults)
 
     # ---- life
