@@ -68,6 +68,17 @@ def test_a_full_disk_delays_the_end_of_a_suspicion_and_loses_no_mapping(rig: Rig
     assert _clocks(rig)[-1] == "synced"
 
 
+def test_a_clock_that_is_no_longer_synchronised_is_a_fault_until_it_is(rig: Rig) -> None:
+    assert "clock-unsynced" not in rig.vault.house.faults.all()
+    rig.clock.is_synchronised = False
+    rig.pass_s(3, step_s=3)
+    assert rig.vault.answers.status()["clock"] == "unsynced"
+    assert "clock-unsynced" in rig.vault.house.faults.all()
+    rig.clock.is_synchronised = True
+    rig.pass_s(3, step_s=3)
+    assert "clock-unsynced" not in rig.vault.house.faults.all()
+
+
 def test_what_is_signed_raises_the_floor_of_an_unknown_clock(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.clock.is_synchronised = False

@@ -37,9 +37,14 @@ class TimeDesk:
         """Begin to watch."""
         self._house.loop.every(LOOK_S, self._ask_held)
         self._house.on_time(self._news)
-        self._house.look_at_clock()
-        self._show()
-        self._house.loop.every(LOOK_S, self._house.look_at_clock)
+        self._look()
+        self._house.loop.every(LOOK_S, self._look)
+
+    def _look(self) -> None:
+        try:
+            self._house.look_at_clock()
+        finally:  # that UTC is no longer known is no news, but a fault; and a full disk keeps it from nobody
+            self._show()
 
     def _show(self) -> None:
         trust = self._house.keeper.trust
