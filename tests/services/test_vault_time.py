@@ -79,6 +79,16 @@ def test_a_clock_that_is_no_longer_synchronised_is_a_fault_until_it_is(rig: Rig)
     assert "clock-unsynced" not in rig.vault.house.faults.all()
 
 
+def test_a_step_that_matters_to_a_clip_is_logged_and_mapped_anew(rig: Rig) -> None:
+    before = rig.vault.house.now()
+    rig.clock.jump_s(1.5)
+    rig.pass_s(3, step_s=3)
+    clocks = [entry["offset_ms"] for entry in rig.log() if entry["t"] == "clock"]
+    assert clocks[-1] == before.utc_ms - before.boot_ns // 1_000_000 + 1_500
+    (mapped,) = rig.vault.db.tx.execute("SELECT offset_ms FROM mappings").fetchone()
+    assert mapped == clocks[-1]
+
+
 def test_what_is_signed_raises_the_floor_of_an_unknown_clock(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.clock.is_synchronised = False

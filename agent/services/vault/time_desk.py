@@ -1,14 +1,15 @@
 """What follows when UTC arrives, jumps or is confirmed: protocol section 16."""
 
 from collections.abc import Callable
+from typing import Final
 
 from agent.buffer import sqlite_store
 from agent.consent import sqlite_ledger as ledger
 from agent.consent.directory import DirectoryView
-from agent.consent.timekeeping import Arrived, Jumped, Trust
+from agent.consent.timekeeping import DRIFT_MS, Arrived, Jumped, Trust
 from agent.services.vault.house import House
 
-LOOK_S = 2.0
+LOOK_S: Final = 2.0
 
 
 class TimeDesk:
@@ -67,7 +68,7 @@ class TimeDesk:
         known = offset_ms if offset_ms is not None else reading.utc_ms - reading.boot_ns // 1_000_000
         fact = f"offset_ms:{boot}"
         last = ledger.fact(self._house.db.tx, fact)
-        if offset_ms is not None and isinstance(last, int) and abs(last - offset_ms) <= LOOK_S * 1_000:
+        if offset_ms is not None and isinstance(last, int) and abs(last - offset_ms) <= DRIFT_MS:
             return  # a restart of the process in the same boot: logged already
         with self._house.db.transaction() as tx:
             number = self._house.log(tx, "clock", {"boot": boot, "offset_ms": known, "state": state})
