@@ -69,15 +69,16 @@ class WireVault:
             listener(event)
         return Message()
 
-    def _ask(self, verb: str, args: dict[str, Any], blob: bytes | None = None) -> Message:
+    def _ask(
+        self, verb: str, args: dict[str, Any], blob: bytes | None = None, *, takes_fds: bool = False
+    ) -> Message:
         # None values are left out: the table of verbs knows no null.
         given: dict[str, Json] = {key: value for key, value in args.items() if value is not None}
-        return self._connected().call(verb, given, blob=blob)
+        return self._connected().call(verb, given, blob=blob, takes_fds=takes_fds)
 
     def _body(self, verb: str, blob: bytes | None = None, **args: Any) -> Body:  # noqa: ANN401 JSON values
         message = self._ask(verb, args, blob)
         body = message.args.get("body")
-        message.close()
         if not isinstance(body, dict | list):
             raise TroubleError("link", f"the vault's answer to {verb} has no body")
         return cast("Body", body)
@@ -93,7 +94,6 @@ class WireVault:
         """See the port."""
         message = self._ask("certificate", {}, csr_der)
         chain = message.args.get("chain")
-        message.close()
         if not isinstance(chain, str):
             raise TroubleError("link", "the vault's answer holds no certificate")
         return chain
@@ -110,7 +110,6 @@ class WireVault:
         """See the port."""
         message = self._ask("session", {"phone": phone, "sig": sig})
         secret = message.args.get("session")
-        message.close()
         if not isinstance(secret, str):
             raise TroubleError("link", "the vault's answer holds no session")
         return secret
@@ -141,7 +140,7 @@ class WireVault:
 
     def segment(self, session: str, segment: str) -> int:
         """See the port."""
-        return self._ask("segment", {"session": session, "id": segment}).take_fd()
+        return self._ask("segment", {"session": session, "id": segment}, takes_fds=True).take_fd()
 
     def clips(self, session: str, *, before_ms: int | None, limit: int) -> Body:
         """See the port."""
@@ -183,7 +182,6 @@ class WireVault:
         """See the port."""
         message = self._ask("subscribe", {"session": session})
         phone = message.args.get("phone")
-        message.close()
         return phone if isinstance(phone, str) else ""
 
     def on_event(self, listener: Callable[[Event], None]) -> None:

@@ -196,20 +196,23 @@ class Link:
         *,
         blob: bytes | None = None,
         fds: Sequence[int] = (),
+        takes_fds: bool = False,
         timeout_s: float = 10.0,
     ) -> Message:
-        """Call the peer and wait for its answer; `fds` stay the caller's.
+        """Call the peer and wait for its answer; `fds` stay the caller's, `takes_fds` as in `call_async`.
 
         Raises:
             RefusedError: with the code that the peer refused with.
             TroubleError: link, when the peer is gone; late, when it is too slow; else the peer's fault code.
         """
         waiting = _Waiting()
-        number = self.call_async(verb, args, waiting.set, blob=blob, fds=fds)
+        number = self.call_async(verb, args, waiting.set, blob=blob, fds=fds, takes_fds=takes_fds)
         reply = waiting.wait(timeout_s)
+        with self._lock:
+            is_answered = self._calls.pop(number, None) is None
+        if is_answered:  # the reader hands the answer over right now, if it has not: it is not lost
+            reply = waiting.wait(CLOSE_TIMEOUT_S)
         if isinstance(reply, DoorbellError):
-            with self._lock:
-                self._calls.pop(number, None)
             raise reply
         return reply
 
@@ -221,8 +224,11 @@ class Link:
         *,
         blob: bytes | None = None,
         fds: Sequence[int] = (),
+        takes_fds: bool = False,
     ) -> int:
         """Call the peer; `on_reply` runs in the reader thread, exactly once unless the caller stops waiting.
+
+        Descriptors in the answer are closed unless `takes_fds` says that `on_reply` takes them.
 
         Raises:
             TroubleError: link, when the peer is gone or too many calls wait.
@@ -232,7 +238,7 @@ class Link:
                 raise TroubleError("link", "the other process is not there")
             self._number += 1
             number = self._number
-            self._calls[number] = on_reply
+            self._calls[number] = on_reply if takes_fds else _without_fds(on_reply)
         try:
             self.send({"id": number, "verb": verb}, Message(args or {}, blob, list(fds)))
         except TroubleError:
@@ -350,6 +356,17 @@ class Link:
             message.close()
             raise RefusedError("frame", "no call")
         self._on_request(Request(self, number, verb, message))
+
+
+def _without_fds(on_reply: OnReply) -> OnReply:
+    """Close what comes with an answer that was to be words only: whoever answers may be taken over."""
+
+    def taken(reply: Message | DoorbellError) -> None:
+        if isinstance(reply, Message):
+            reply.close()
+        on_reply(reply)
+
+    return taken
 
 
 def _unpack(frame: Args, fds: list[int]) -> Message:

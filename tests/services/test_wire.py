@@ -1,5 +1,6 @@
 """The socket layer: calls both ways, blobs, descriptors, and a hostile peer."""
 
+import contextlib
 import os
 import socket
 import threading
@@ -78,7 +79,7 @@ def test_a_blob_comes_back_whole(link: Link) -> None:
 def test_a_descriptor_is_handed_over(link: Link, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"content")
     fd = os.open(tmp_path / "f", os.O_RDONLY)
-    reply = link.call("fd", fds=[fd], blob=b"x")
+    reply = link.call("fd", fds=[fd], blob=b"x", takes_fds=True)
     os.close(fd)
     got = reply.take_fd()
     assert os.pread(got, 100, 0) == b"content"
@@ -165,13 +166,59 @@ def test_no_descriptor_leaks_over_many_calls(link: Link, tmp_path: Path) -> None
     before = _open_descriptors()
     for _ in range(50):
         fd = os.open(tmp_path / "f", os.O_RDONLY)
-        link.call("fd", {"text": "x" * MAX_FRAME_BYTES}, fds=[fd], blob=b"x").close()
+        link.call("fd", {"text": "x" * MAX_FRAME_BYTES}, fds=[fd], blob=b"x")
+        link.call("fd", {"text": "x" * MAX_FRAME_BYTES}, fds=[fd], blob=b"x", takes_fds=True).close()
         os.close(fd)
     for _ in range(100):  # the other end closes what it sent a moment after we have it
         if _open_descriptors() <= before + 1:
             break
         time.sleep(0.01)
     assert _open_descriptors() <= before + 1
+
+
+def test_descriptors_that_come_with_an_answer_to_no_such_question_are_closed(
+    link: Link, peer: Peer, tmp_path: Path
+) -> None:
+    answered = threading.Semaphore(0)
+    link.call("warm", blob=b"x")
+    before = _open_descriptors()
+    fd = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(20):
+        link.call_async("fd", {}, lambda _: answered.release(), fds=[fd] * 8, blob=b"x")
+    for _ in range(20):
+        assert answered.acquire(timeout=5)
+    os.close(fd)
+    for _ in range(100):
+        if _open_descriptors() <= before + 1:
+            break
+        time.sleep(0.01)
+    assert _open_descriptors() <= before + 1
+
+
+def test_an_answer_that_races_the_callers_patience_is_taken_or_closed(tmp_path: Path) -> None:
+    asked: list[Request] = []
+    ours, theirs = socket.socketpair()
+    link = Link(ours, lambda _: None).start()
+    other = Link(theirs, asked.append).start()
+    before = _open_descriptors()
+    fd = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(200):
+        asked.clear()
+
+        def answer() -> None:
+            while not asked:
+                time.sleep(0)
+            asked[0].answer(Message(fds=[os.dup(fd)]))
+
+        late = threading.Thread(target=answer)
+        late.start()
+        with contextlib.suppress(TroubleError):
+            link.call("segment", takes_fds=True, timeout_s=0.0005).close()
+        late.join()
+    os.close(fd)
+    other.close()
+    link.close()
+    assert _open_descriptors() <= before - 2
 
 
 def test_a_tell_is_not_answered(tmp_path: Path) -> None:

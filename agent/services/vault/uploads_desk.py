@@ -224,8 +224,6 @@ class UploadsDesk:
 
     def _uploaded(self, request_id: Id, segment: Id, reply: Message | DoorbellError) -> None:
         location = None if isinstance(reply, DoorbellError) else reply.args.get("location")
-        if not isinstance(reply, DoorbellError):
-            reply.close()
         row = ledger.request(self._tx, request_id)
         if row is not None and row.state in _WITHDRAWN:
             self.withdraw(request_id)  # stopped while it was under way: what came of it is deleted too
@@ -298,7 +296,6 @@ class UploadsDesk:
 
     def _discarded(self, request_id: Id, locations: list[str], reply: Message | DoorbellError) -> None:
         if not isinstance(reply, DoorbellError):
-            reply.close()
             with self._house.db.transaction() as tx:
                 sqlite_uploads.forget_locations(tx, request_id, locations)  # not one that came since
             job = self._discards.pop(request_id, None)
@@ -360,7 +357,6 @@ class UploadsDesk:
         if isinstance(reply, DoorbellError):
             self._later(request_id, reply)
             return
-        reply.close()
         view = self._directory.view
         if view is None or reply.blob is None:
             self._later(request_id, RefusedError("E_RECEIPT", "no receipt came"))
