@@ -96,20 +96,27 @@ class RecipientsFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seen: tuple[int, int, int] | None = None
+        self._said = ""  # of a file that can't be read, so that it is told once
         self.current: Recipients | None = None
 
     def poll(self) -> None:
-        """Look whether the file was replaced, and take the new one if it is good."""
+        """Look whether the file was replaced, and take the new one if it is good.
+
+        One that could not be read is looked at again, one that is odd is not: whom it names may have changed.
+        """
         try:
             stat = self._path.stat()
             seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
             if seen == self._seen:
                 return
-            self._seen = seen
             with self._path.open("rb") as file:
-                self.current = parse_recipients(file.read(MAX_FILE_BYTES + 1))
+                raw = file.read(MAX_FILE_BYTES + 1)
+            self._seen, self._said = seen, ""
+            self.current = parse_recipients(raw)
         except FileNotFoundError:
             self._seen = None
         except (OSError, RefusedError) as exc:
-            kept = "keeping the last good one" if self.current else "nothing is recorded"
-            log.warning("recorder: %s: %s; %s", self._path, exc, kept)
+            if str(exc) != self._said:
+                kept = "keeping the last good one" if self.current else "nothing is recorded"
+                log.warning("recorder: %s: %s; %s", self._path, exc, kept)
+            self._said = str(exc)

@@ -70,6 +70,24 @@ def test_a_torn_recipients_file_changes_nothing(
     assert caplog.text.count("keeping the last good one") == 1
 
 
+def test_recipients_that_could_not_be_read_for_a_moment_are_read_at_the_next_look(
+    tmp_path: Path, recipients: RecipientsFile, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    write_recipients(tmp_path / "recipients.json", [(KEY, "phone")])
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        recipients.poll()
+        recipients.poll()
+    assert recipients.current is not None
+    assert [one.kind for one in recipients.current.recipients] == ["recovery"]
+    assert caplog.text.count("keeping the last good one") == 1
+    recipients.poll()
+    assert [one.kind for one in recipients.current.recipients] == ["phone"]
+
+
 def test_a_vanished_recipients_file_changes_nothing(tmp_path: Path, recipients: RecipientsFile) -> None:
     (tmp_path / "recipients.json").unlink()
     recipients.poll()
