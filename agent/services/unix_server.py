@@ -1,6 +1,7 @@
 """Listens on a unix socket and lets in only the users that may."""
 
 import contextlib
+import logging
 import socket
 import struct
 import threading
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from agent.core.errors import TroubleError
+
+log = logging.getLogger(__name__)
 
 AGAIN_S: Final = 0.2  # after this a failed accept is tried again
 PEERCRED: Final = struct.Struct("3i")  # pid, uid, gid: unix(7)
@@ -19,7 +22,8 @@ class Server:
 
     Args:
         path: where; an old socket there is replaced.
-        on_socket: called in the accept thread with each connection; owns it from then on.
+        on_socket: called in the accept thread with each connection; owns it from then on, unless it raises
+            RuntimeError because the system has no thread left: then only that peer is turned away.
         mode: permissions of the socket file.
         uids: the user ids that may connect; None: whoever the file's permissions let in.
     """
@@ -61,7 +65,11 @@ class Server:
             if self._uids is not None and PEERCRED.unpack(raw)[1] not in self._uids:
                 sock.close()
                 continue
-            self._on_socket(sock)
+            try:
+                self._on_socket(sock)
+            except RuntimeError as exc:
+                log.warning("%s: a peer was turned away: %s", self._path.name, exc)
+                sock.close()
 
     def close(self) -> None:
         """Stop to listen and remove the socket."""

@@ -279,6 +279,37 @@ def test_a_server_that_had_no_descriptor_for_a_while_listens_again(
     server.close()
 
 
+def test_peers_that_found_no_thread_left_take_no_place_and_leave_the_socket_open(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(self: Link) -> Link:
+        raise RuntimeError("can't start new thread")
+
+    attached: list[Link] = []
+    peer = Peer("page", {"status": lambda _: Message()}, attached.append, attached.remove)
+    server = listen(peer, tmp_path, rig.vault.loop)
+    with monkeypatch.context() as patch:
+        patch.setattr(Link, "start", no_thread)
+        for _ in range(MAX_LINKS + 1):
+            sock = socket.socket(socket.AF_UNIX)
+            sock.settimeout(5)
+            sock.connect(str(tmp_path / "page.sock"))
+            assert sock.recv(1) == b""
+            sock.close()
+    rig.settle()
+    assert attached == []
+    link = Link.connect(tmp_path / "page.sock")
+    answers: list[Message | DoorbellError] = []
+    link.call_async("status", {}, answers.append)
+    for _ in range(100):
+        rig.vault.loop.step(0.05)
+        if answers:
+            break
+    assert isinstance(answers[0], Message)
+    link.close()
+    server.close()
+
+
 def test_a_path_that_is_too_long_for_a_socket_is_a_plain_line(tmp_path: Path) -> None:
     folder = tmp_path / ("x" * 120)
     folder.mkdir()

@@ -62,7 +62,11 @@ def listen(peer: Peer, run_dir: Path, loop: Loop) -> Server:
 
         link = Link(sock, on_request, on_close=closed, name=peer.name)
         _post(loop, lambda: peer.attached(link))
-        link.start()
+        try:
+            link.start()
+        except RuntimeError:  # no thread is left, so nobody else will ever call it
+            closed()
+            raise
 
     def on_request(request: Request) -> None:
         try:
