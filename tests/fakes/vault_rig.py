@@ -349,4 +349,20 @@ class Rig:
         return self.platform.receipt_for(payload, request_id, hashes, self.clock.utc_ms() // 1_000)
 
 
-__all__ = ["AGENCY", "FakePhone", "FakeUplink", "Rig", "make_config"]
+class FullDisk:
+    """Lets a table of the database grow no more, with the very error of a full card."""
+
+    def __init__(self, rig: Rig, table: str = "log") -> None:
+        self._tx = rig.vault.db.tx
+        self._tx.execute("PRAGMA temp.max_page_count = 16")
+        self._tx.execute("CREATE TEMP TABLE too_much (what BLOB)")
+        self._tx.execute(
+            f"CREATE TEMP TRIGGER full BEFORE INSERT ON main.{table}"
+            " BEGIN INSERT INTO too_much VALUES (zeroblob(1000000)); END"
+        )
+
+    def make_room(self) -> None:
+        self._tx.execute("DROP TRIGGER full")
+
+
+__all__ = ["AGENCY", "FakePhone", "FakeUplink", "FullDisk", "Rig", "make_config"]

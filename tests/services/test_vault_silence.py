@@ -12,7 +12,7 @@ from agent.core.ids import new_id
 from agent.services.vault import arrivals_desk
 from agent.services.vault.arrivals_desk import AGAIN_HIGH_S, AGAIN_LOW_S
 from tests.fakes.platform import AGENCY, CAMERA, FakePlatform, square
-from tests.fakes.vault_rig import Rig
+from tests.fakes.vault_rig import FullDisk, Rig
 
 FAR = square((CAMERA[0] + 500_000, CAMERA[1]))
 
@@ -239,10 +239,9 @@ def test_at_most_20_alerts_a_day_are_shown_however_short_they_live(rig: Rig) -> 
 
 def test_refusals_are_counted_even_when_the_disk_was_full_at_the_hour(rig: Rig) -> None:
     rig.deliver("req", b"no request")
-    tx = rig.vault.db.tx
-    tx.execute("CREATE TEMP TRIGGER full_log BEFORE INSERT ON main.log BEGIN SELECT RAISE(ABORT, 'full'); END")
+    disk = FullDisk(rig)
     rig.pass_s(3_700, step_s=60)
-    tx.execute("DROP TRIGGER full_log")
+    disk.make_room()
     rig.pass_s(3_700, step_s=60)
     assert [entry["counts"] for entry in rig.log() if entry["t"] == "rejected"] == [{"E_JSON": 1}]
 

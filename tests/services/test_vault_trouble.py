@@ -1,6 +1,7 @@
 """The world's trouble inside a running vault: peers that leave early, a disk that is full for a while."""
 
 import socket
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -11,25 +12,12 @@ from agent.consent.states import State
 from agent.core.encoding import unb64
 from agent.core.errors import DoorbellError, TroubleError
 from agent.services.unix_server import Server
+from agent.services.vault.database import translated
 from agent.services.vault.loop import MAX_POSTED
 from agent.services.vault.peers import MAX_LINKS, Peer, listen
 from agent.services.vault.store_desk import ROOM_BYTES
 from agent.services.wire import Link, Message, Request
-from tests.fakes.vault_rig import FakePhone, Rig
-
-
-class FullDisk:
-    """Lets the database grow no more, as a full card does."""
-
-    def __init__(self, rig: Rig) -> None:
-        self._tx = rig.vault.db.tx
-        self._tx.execute(
-            "CREATE TEMP TRIGGER full_log BEFORE INSERT ON main.log"
-            " BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
-        )
-
-    def make_room(self) -> None:
-        self._tx.execute("DROP TRIGGER full_log")
+from tests.fakes.vault_rig import FakePhone, FullDisk, Rig
 
 
 def _pending(rig: Rig) -> str:
@@ -106,12 +94,10 @@ def test_a_disk_that_is_full_when_a_segment_was_uploaded_delays_only(rig: Rig) -
     rig.uplink.holds_back = True
     rig.share(request_id)
     rig.pass_s(61)
-    rig.vault.db.tx.execute(
-        "CREATE TEMP TRIGGER full_uploads BEFORE INSERT ON main.uploads BEGIN SELECT RAISE(ABORT, 'x'); END"
-    )
+    disk = FullDisk(rig, "uploads")
     rig.uplink.let_go()
     rig.settle()
-    rig.vault.db.tx.execute("DROP TRIGGER full_uploads")
+    disk.make_room()
     rig.uplink.holds_back = False
     rig.pass_s(60)
     assert rig.state(request_id) == "DELIVERED"
@@ -172,13 +158,38 @@ def test_a_phone_put_out_while_the_disk_is_full_is_no_recipient_for_long(
     assert other.open_kid not in recipients.read_text()
 
 
+def _spoil(rig: Rig, table: str) -> None:
+    """Overwrite the first page of a table and of its indexes on the card."""
+    tx = rig.vault.db.tx
+    tx.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    (page_bytes,) = tx.execute("PRAGMA page_size").fetchone()
+    roots = tx.execute("SELECT rootpage FROM sqlite_master WHERE tbl_name = ?", (table,)).fetchall()
+    with (rig.config.device.state_dir / "vault" / "vault.db").open("r+b") as file:
+        for (root,) in roots:
+            file.seek((root - 1) * page_bytes)
+            file.write(b"\xff" * page_bytes)
+    tx.execute("PRAGMA shrink_memory")
+
+
 def test_an_error_of_the_card_while_reading_is_trouble_for_the_asker_only(rig: Rig) -> None:
-    rig.vault.db.tx.execute("ALTER TABLE requests RENAME TO away")  # as unreadable as a broken page
+    _spoil(rig, "requests")
     said: list[DoorbellError] = []
     rig.vault.loop.on_trouble(said.append)
     rig.vault.loop.post(rig.vault.requests.look_at_times)
     rig.settle()
     assert [error.code for error in said if isinstance(error, TroubleError)] == ["storage-failed"]
+
+
+@pytest.mark.parametrize(
+    "statement", ["SELECT no_such FROM log", "INSERT INTO facts VALUES ('twice', 1), ('twice', 2)", "SELECT ?"]
+)
+def test_a_mistake_in_our_own_sql_is_no_trouble_of_the_card(rig: Rig, statement: str) -> None:
+    with pytest.raises(sqlite3.Error), rig.vault.db.transaction() as tx:
+        tx.execute(statement)
+    with pytest.raises(sqlite3.Error), translated("the vault's database"):
+        rig.vault.db.tx.execute(statement)
+    assert rig.vault.db.fault is None
+    assert not rig.vault.db.tx.in_transaction
 
 
 def test_a_disk_that_others_have_filled_lets_the_oldest_go(rig: Rig) -> None:

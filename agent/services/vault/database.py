@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 from agent.buffer import sqlite_tables
 from agent.consent import sqlite_ledger, sqlite_log
@@ -13,21 +13,25 @@ from agent.core.errors import TroubleError
 
 RESERVE_BYTES: Final = 4 * 1024 * 1024  # some hundred evictions' worth of write-ahead log
 _OF_THE_DISK: Final = frozenset({"storage-full", "storage-failed"})
+#: Primary result codes of the card, or of whoever else holds the file. All others are mistakes of this program.
+_FAILED: Final = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
 _ROOMS: Final = {"log": sqlite_log.MIGRATIONS, "ledger": sqlite_ledger.MIGRATIONS}
-
-
-def _trouble(exc: sqlite3.Error, where: object) -> NoReturn:
-    text = str(exc)
-    if "full" in text:
-        raise TroubleError(
-            "storage-full", f"no room left at {where}: make room or lower [clips] max_bytes"
-        ) from exc
-    raise TroubleError("storage-failed", f"{where}: {text}; check the card or disk") from exc
 
 
 @contextmanager
 def translated(where: object) -> Iterator[None]:
-    """Translate SQLite's errors, those of reads outside a transaction too.
+    """Translate SQLite's errors of the disk, those of reads outside a transaction too; ours stay what they are.
 
     Raises:
         TroubleError: storage-full, storage-failed.
@@ -35,7 +39,15 @@ def translated(where: object) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as exc:
-        _trouble(exc, where)
+        # The low byte of an extended code is its primary one; the module's own errors carry none.
+        code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise TroubleError(
+                "storage-full", f"no room left at {where}: make room or lower [clips] max_bytes"
+            ) from exc
+        if code in _FAILED:
+            raise TroubleError("storage-failed", f"{where}: {exc}; check the card or disk") from exc
+        raise
 
 
 class Database:
