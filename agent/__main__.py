@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from agent import __version__
 from agent.config import Config, load_config
-from agent.core.errors import BugError, ConfigError, DoorbellError
+from agent.core.errors import ConfigError, DoorbellError
 
 DEFAULT_CONFIG: Final = "/etc/doorbell/doorbell.toml"
 #: Process → the module whose main(config) is it.
@@ -214,8 +214,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"doorbell: {error}", file=sys.stderr)
         return 2
-    except BugError:
-        raise  # our own mistake: the trace is what we need to mend it
     except DoorbellError as error:
         print(f"doorbell: {error}", file=sys.stderr)
         return 1

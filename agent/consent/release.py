@@ -81,12 +81,12 @@ class Release:
         """Return the segment of this id, if the file at hand is the one that was consented to.
 
         Raises:
-            BugError: another segment, or another file under its id.
+            RefusedError: C_STALE: another segment, or another file under its id.
         """
         for segment in self.segments:
             if segment.id == segment_id and segment.sha256 == sha256 and segment.size_bytes == size_bytes:
                 return segment
-        raise BugError("this segment is not released")
+        raise RefusedError("C_STALE", "a segment's file is not the one that was consented to")
 
 
 def release(consent: Consent, standing: Standing) -> Release:

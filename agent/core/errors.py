@@ -1,11 +1,12 @@
 """One error tree: hostile data, the world's trouble and our own bugs never share a class.
 
-Foreign errors are translated into one of these at the edge, `from exc`.
+Foreign errors are translated into one of these at the edge, `from exc`. Our own bugs stand outside of it, so that
+nobody who expects a `DoorbellError` swallows one.
 """
 
 
 class DoorbellError(Exception):
-    """Root of every error that this package raises on purpose."""
+    """Root of what comes from outside: foreign data, the world, the configuration."""
 
 
 class RefusedError(DoorbellError):
@@ -38,5 +39,5 @@ class ConfigError(DoorbellError):
     """A configuration that can't be used: one line with the key, the value and what is allowed."""
 
 
-class BugError(DoorbellError):
+class BugError(Exception):
     """Our own mistake: an illegal transition or a broken invariant. Never caused by foreign data."""

@@ -13,6 +13,7 @@ link, a memfd that could still change is refused, descriptors that nobody asked 
 """
 
 import contextlib
+import logging
 import os
 import socket
 import threading
@@ -22,10 +23,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from agent.core.errors import DoorbellError, RefusedError, TroubleError
+from agent.core.errors import BugError, DoorbellError, RefusedError, TroubleError
 from agent.core.strict_json import Json, dump, parse
 from agent.services.memfd import MAX_BLOB_BYTES, memfd, read_memfd
 from agent.services.outbox import Outbox
+
+log = logging.getLogger(__name__)
 
 MAX_FRAME_BYTES: Final = 65_536
 MAX_FDS: Final = 16
@@ -84,7 +87,7 @@ class Request:
         finally:
             reply.close()
 
-    def refuse(self, error: DoorbellError) -> None:
+    def refuse(self, error: DoorbellError | BugError) -> None:
         """Answer with an error; never raises for a peer that has gone."""
         self.message.close()
         if self._number:
@@ -391,5 +394,17 @@ def run_handler(request: Request, handler: Callable[[str, Message], Message]) ->
         reply = handler(request.verb, request.message)
     except DoorbellError as error:
         request.refuse(error)
+    except Exception as bug:  # noqa: BLE001 - a pool keeps it to itself, and who asked would wait for ever
+        request.refuse(bug_met(f"the verb {request.verb[:40]!r}", bug))
     else:
         request.answer(reply)
+
+
+def bug_met(where: str, bug: Exception) -> BugError:
+    """Log what nobody expected, with its trace, and return what is said of it to who asked.
+
+    For the few places where a peer's words are taken. Whatever mistake of ours they meet, who asked is answered
+    and this process lives: a message that comes again with each start must not keep it down.
+    """
+    log.error("%s met a bug of this program; please report it", where, exc_info=bug)
+    return BugError("the doorbell has made a mistake; its journal says which")

@@ -12,7 +12,7 @@ from agent.consent.console import make_console_consent
 from agent.consent.release import release
 from agent.core.encoding import b64
 from agent.core.envelope import parse_envelope, sign
-from agent.core.errors import BugError, RefusedError
+from agent.core.errors import RefusedError
 from agent.core.keys import raw_public
 from agent.core.strict_json import dump
 from agent.services.vault.keys import load_keys, make_keys
@@ -96,5 +96,6 @@ def test_another_file_under_a_released_id_is_not_handed_over() -> None:
     house = House()
     consent = check_consent(house.consent(segments=[named(SEGMENTS[0])]), house.facts())
     permission = release(consent, house.standing())
-    with pytest.raises(BugError):
+    with pytest.raises(RefusedError) as refused:
         permission.take(SEGMENTS[0].id, SEGMENTS[1].sha256, SEGMENTS[0].size_bytes)
+    assert refused.value.code == "C_STALE"

@@ -149,8 +149,9 @@ def test_only_a_released_segment_is_handed_over_and_only_the_file_that_was_conse
         (one.id, one.sha256, one.size_bytes + 1),
         (SEGMENTS[0].id, SEGMENTS[0].sha256, SEGMENTS[0].size_bytes),
     ):
-        with pytest.raises(BugError):
+        with pytest.raises(RefusedError) as refused:
             permission.take(*wrong)
+        assert refused.value.code == "C_STALE"
 
 
 def test_nobody_else_makes_a_release_and_nobody_widens_one() -> None:

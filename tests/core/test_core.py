@@ -23,7 +23,7 @@ from agent.core import (
     segment_file,
     text,
 )
-from agent.core.errors import RefusedError, TroubleError
+from agent.core.errors import BugError, ConfigError, DoorbellError, RefusedError, TroubleError
 from agent.core.strict_json import MAX_DEPTH, Json, closed, dump, is_integer, parse
 
 # ---- strict JSON
@@ -55,6 +55,11 @@ def test_what_is_not_strict_json_is_refused(raw: bytes) -> None:
     with pytest.raises(RefusedError) as refused:
         parse(raw, max_bytes=1_000_000)
     assert refused.value.code == "E_JSON"
+
+
+def test_a_bug_of_ours_is_not_among_what_comes_from_outside() -> None:
+    assert not issubclass(BugError, DoorbellError)
+    assert all(issubclass(one, DoorbellError) for one in (RefusedError, TroubleError, ConfigError))
 
 
 def test_strict_json_is_read() -> None:

@@ -24,7 +24,7 @@ from agent.consent.pairing import phone_mac
 from agent.consent.states import State
 from agent.core.encoding import b64, unb64
 from agent.core.envelope import sign
-from agent.core.errors import DoorbellError, TroubleError
+from agent.core.errors import BugError, DoorbellError, TroubleError
 from agent.core.ids import Id, Kid, kid_of, new_id, sha256_hex
 from agent.core.keys import raw_public
 from agent.core.seal import grant_info, hpke_seal, new_cek, open_cek, stanza_info
@@ -323,15 +323,15 @@ class Rig:
         self.vault.arrivals.message(kind, raw)
         self.settle()
 
-    def decide(self, request_id: str, raw: bytes) -> State | DoorbellError:
+    def decide(self, request_id: str, raw: bytes) -> State | DoorbellError | BugError:
         """Hand a consent in and return the answer."""
-        answers: list[State | DoorbellError] = []
+        answers: list[State | DoorbellError | BugError] = []
         self.vault.decisions.decide(request_id, raw, answers.append)
         self.settle()
         assert len(answers) == 1
         return answers[0]
 
-    def share(self, request_id: str) -> State | DoorbellError:
+    def share(self, request_id: str) -> State | DoorbellError | BugError:
         return self.decide(request_id, self.phone.consent(self, request_id))
 
     def state(self, request_id: str) -> str:

@@ -11,7 +11,7 @@ from agent.consent.button import Gesture
 from agent.consent.consent_form import Channel, Decision
 from agent.consent.states import State
 from agent.core.encoding import unb64
-from agent.core.errors import DoorbellError, RefusedError
+from agent.core.errors import BugError, DoorbellError, RefusedError
 from agent.core.ids import sha256_hex
 from agent.core.seal import grant_info, open_cek
 from agent.core.segment_file import open_segment, split
@@ -437,7 +437,7 @@ def test_what_is_withheld_when_the_owner_lets_requests_in_is_counted_once(rig: R
 def test_the_console_shares_what_its_key_opens(rig: Rig) -> None:
     rig.record()
     request_id = rig.ask()
-    answers: list[State | DoorbellError] = []
+    answers: list[State | DoorbellError | BugError] = []
     rig.vault.decisions.decide_here(request_id, Decision.SHARE, Channel.CONSOLE, None, answers.append)
     assert answers == [State.GRACE]
     rig.pass_s(GRACE_S)

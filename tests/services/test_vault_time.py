@@ -9,7 +9,7 @@ import pytest
 
 from agent.core.errors import DoorbellError, TroubleError
 from agent.services.wire import Message
-from tests.fakes.vault_rig import Rig
+from tests.fakes.vault_rig import FullDisk, Rig
 
 
 def test_a_clock_that_goes_ahead_in_steps_deletes_nothing(rig: Rig) -> None:
@@ -58,12 +58,11 @@ def test_a_renewed_timestamp_ends_a_suspicion(rig: Rig) -> None:
 def test_a_full_disk_delays_the_end_of_a_suspicion_and_loses_no_mapping(rig: Rig) -> None:
     rig.clock.jump_s(30 * 3_600)
     rig.pass_s(5)
-    tx = rig.vault.db.tx
-    tx.execute("CREATE TEMP TRIGGER full_log BEFORE INSERT ON main.log BEGIN SELECT RAISE(ABORT, 'full'); END")
+    disk = FullDisk(rig)
     rig.clock.jump_s(-12 * 3_600)
     rig.pass_s(10)
     assert _clocks(rig)[-1] == "suspect"
-    tx.execute("DROP TRIGGER full_log")
+    disk.make_room()
     rig.pass_s(30)
     assert _clocks(rig)[-1] == "synced"
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.errors import DoorbellError, RefusedError, TroubleError
+from agent.core.errors import BugError, DoorbellError, RefusedError, TroubleError
 from agent.services.unix_server import Server
 from agent.services.wire import MAX_FRAME_BYTES, Link, Message, Request, run_handler
+
+BUGS = {"key": KeyError("a secret"), "os": OSError(5, "a secret"), "ours": BugError("a secret")}
 
 
 def _open_descriptors() -> int:
@@ -43,6 +45,8 @@ def _echo(verb: str, message: Message) -> Message:
         raise RefusedError("C_STATE", "no")
     if verb == "trouble":
         raise TroubleError("storage-full", "free some space")
+    if verb in BUGS:
+        raise BUGS[verb]
     fds = [os.dup(fd) for fd in message.fds]
     return Message({"verb": verb, "got": message.args}, message.blob, fds)
 
@@ -93,6 +97,20 @@ def test_a_refusal_keeps_its_code(link: Link) -> None:
     with pytest.raises(TroubleError) as trouble:
         link.call("trouble")
     assert trouble.value.code == "storage-full"
+
+
+@pytest.mark.parametrize("verb", BUGS)
+def test_whatever_a_handler_raises_is_answered_and_told_with_its_trace(
+    link: Link, verb: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(TroubleError, match="a mistake") as answered:
+        link.call(verb, timeout_s=5)
+    assert answered.value.code == "bug"
+    assert "a secret" not in str(answered.value)
+    (told,) = caplog.records
+    assert told.exc_info is not None
+    assert told.exc_info[1] is BUGS[verb]
+    assert link.call("still there").args["verb"] == "still there"
 
 
 def test_the_server_can_call_too(link: Link, peer: Peer) -> None:

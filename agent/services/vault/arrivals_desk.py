@@ -24,6 +24,7 @@ from agent.services.vault.loop import Timer
 from agent.services.vault.requests_desk import RequestsDesk
 from agent.services.vault.store_desk import StoreDesk
 from agent.services.vault.uplink_desk import UplinkDesk
+from agent.services.wire import bug_met
 
 MAX_WAITING: Final = 64  # section 7
 HOUR_S: Final = 3_600.0
@@ -181,6 +182,8 @@ class ArrivalsDesk:
                 self.message(kind, raw)
             except TroubleError:  # the disk: nothing of it is stored, so it has to come again
                 self._dropped = True
+            except Exception as bug:  # noqa: BLE001 - the late part of `verbs.run`: the others are heard too
+                bug_met("a message", bug)
         self._failures = 0 if error is None else self._failures + 1
         if not self._waiting and self._dropped:
             if error is None:

@@ -18,19 +18,20 @@ from agent.consent.release import NotYetError, Release, Standing, event_for, rel
 from agent.consent.sqlite_ledger import ConsentRow, RequestRow
 from agent.consent.states import STOPPABLE, Event, State
 from agent.core.envelope import MAX_CONSENT_BYTES, parse_envelope
-from agent.core.errors import DoorbellError, RefusedError
+from agent.core.errors import BugError, DoorbellError, RefusedError
 from agent.core.ids import Id
 from agent.services.vault.directory_desk import DirectoryDesk
 from agent.services.vault.house import House
 from agent.services.vault.loop import Timer
 from agent.services.vault.requests_desk import RequestsDesk
 from agent.services.vault.store_desk import StoreDesk, ref
+from agent.services.wire import bug_met
 
 CONFIRM_S: Final = 120.0  # section 11
 AGAIN_S: Final = 15.0  # how soon a release that had to wait is tried again
 _NS: Final = 1_000_000_000
 
-Answer = Callable[[State | DoorbellError], None]
+Answer = Callable[[State | DoorbellError | BugError], None]
 
 
 class DecisionsDesk:
@@ -175,9 +176,13 @@ class DecisionsDesk:
             except RecheckError:
                 self._requests.change(row, Event.CANCELLED)
                 raise
-            answer(self._accept(row, consent))
+            state = self._accept(row, consent)
         except DoorbellError as error:
             answer(error)
+        except Exception as bug:  # noqa: BLE001 - after the directory came nobody is there to be raised to
+            answer(bug_met("a decision", bug))
+        else:
+            answer(state)
 
     def _accept(self, row: RequestRow, consent: Consent) -> State:
         """Make a checked consent durable, with its log entry and the state that follows."""

@@ -1,7 +1,8 @@
 """The vault's one thread: callables come in, timers fall due, and everything runs one after the other.
 
 The world's trouble ends nothing here: a full disk undid the one transaction, is told, and a timer that met it is
-tried again. Our own bugs do end it: the process starts anew from what is durable.
+tried again. Our own bugs do end it, and the process starts anew from what is durable; but not where a peer's words
+met one (`wire.bug_met`), so that no message that comes again with each start can keep the doorbell down.
 """
 
 import heapq

@@ -31,7 +31,7 @@ from agent.services.vault.requests_desk import RequestsDesk
 from agent.services.vault.store_desk import StoreDesk
 from agent.services.vault.submissions import Submissions, payload_of
 from agent.services.vault.uplink_desk import UplinkDesk
-from agent.services.wire import Args, Message
+from agent.services.wire import Args, Message, bug_met
 
 RETRY_LOW_S: Final = 5.0  # section 13: attempts are 5 s to 15 min apart
 RETRY_HIGH_S: Final = 900.0
@@ -128,6 +128,8 @@ class UploadsDesk:
                 action()
         except TroubleError as trouble:
             self._later(request_id, trouble)
+        except Exception as bug:  # noqa: BLE001 - a server's answer may have met it, and comes at each start
+            self._later(request_id, bug_met("an upload", bug))
 
     def _attempt(self, request_id: Id) -> None:
         job, row = self._jobs.get(request_id), ledger.request(self._tx, request_id)
@@ -158,7 +160,7 @@ class UploadsDesk:
             self._decisions.give_up(row, refused)
             self._end(request_id)
 
-    def _later(self, request_id: Id, why: DoorbellError) -> None:
+    def _later(self, request_id: Id, why: DoorbellError | BugError) -> None:
         job = self._jobs.get(request_id)
         if job is None:
             return
@@ -217,8 +219,6 @@ class UploadsDesk:
             raise TroubleError(
                 "storage-failed", f"a segment can't be read: {exc.strerror}; check the card"
             ) from exc
-        except BugError as exc:
-            raise RefusedError("C_STALE", "a segment's file is not the one that was consented to") from exc
         finally:
             os.close(fd)
 

@@ -11,7 +11,7 @@ from agent.consent.consent_form import Channel, Decision
 from agent.consent.phones import PhoneState
 from agent.consent.sqlite_ledger import PhoneRow
 from agent.consent.states import State
-from agent.core.errors import DoorbellError, RefusedError
+from agent.core.errors import BugError, DoorbellError, RefusedError
 from agent.core.ids import Kid, is_id, is_kid
 from agent.core.strict_json import Json
 from agent.services.vault.answers import Answers
@@ -26,7 +26,7 @@ from agent.services.vault.recorder_desk import RecorderDesk
 from agent.services.vault.store_desk import StoreDesk
 from agent.services.vault.uplink_desk import UplinkDesk
 from agent.services.vault.uploads_desk import UploadsDesk
-from agent.services.wire import Message, Request
+from agent.services.wire import Message, Request, bug_met
 
 Handler = Callable[[Request], Message | None]
 Table = Mapping[str, Handler]
@@ -42,17 +42,22 @@ _LATER: Final = None
 
 def run(table: Table, request: Request) -> None:
     """Answer one request of a peer from its table; in the loop's thread."""
-    handler = table.get(request.verb)
+    handler = table.get(request.verb, _unknown)
     try:
-        if handler is None:
-            raise RefusedError("verb", "there is no such verb")
         with translated("the vault's database"):
             reply = handler(request)
     except DoorbellError as error:
         request.refuse(error)
         return
+    except Exception as bug:  # noqa: BLE001 - the peer may be taken over, and the bug one that it has found
+        request.refuse(bug_met(f"the verb {request.verb[:40]!r}", bug))
+        return
     if reply is not _LATER:
         request.answer(reply)
+
+
+def _unknown(_: Request) -> Message:
+    raise RefusedError("verb", "there is no such verb")
 
 
 def body(value: Json) -> Message:
@@ -311,11 +316,11 @@ def _admitted(phone: PhoneRow) -> None:
 def answer_with_state(request: Request) -> Answer:
     """Answer a kept request with the state that a decision led to, or its error."""
 
-    def answer(result: State | DoorbellError) -> None:
-        if isinstance(result, DoorbellError):
-            request.refuse(result)
-        else:
+    def answer(result: State | DoorbellError | BugError) -> None:
+        if isinstance(result, State):
             request.answer(body({"state": result.value}))
+        else:
+            request.refuse(result)
 
     return answer
 
