@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 MAX_FRAME_BYTES: Final = 65_536
 MAX_FDS: Final = 16
 MAX_WAITING_CALLS: Final = 256
+MAX_WHY: Final = 500  # characters of a reason that a peer gives
 CLOSE_TIMEOUT_S: Final = 5.0
 
 Args = dict[str, Json]
@@ -93,7 +94,7 @@ class Request:
         if self._number:
             kind = "refused" if isinstance(error, RefusedError) else "trouble"
             code = error.code if isinstance(error, RefusedError | TroubleError) else "bug"
-            head: Args = {"re": self._number, "error": code, "why": str(error)[:500], "kind": kind}
+            head: Args = {"re": self._number, "error": code, "why": str(error)[:MAX_WHY], "kind": kind}
             with contextlib.suppress(TroubleError):
                 self._link.send(head, Message())
 
@@ -338,7 +339,7 @@ class Link:
             on_reply = self._calls.pop(answered, None) if "re" in frame else None
         if "re" in frame and "error" in frame:
             if on_reply is not None:
-                code, why = str(frame["error"]), str(frame.get("why", ""))
+                code, why = _shown(frame["error"]), _shown(frame.get("why", ""))
                 refused = frame.get("kind") == "refused"
                 on_reply(RefusedError(code, why) if refused else TroubleError(code, why))
             return
@@ -359,6 +360,11 @@ class Link:
             message.close()
             raise RefusedError("frame", "no call")
         self._on_request(Request(self, number, verb, message))
+
+
+def _shown(said: Json) -> str:
+    """Return what a peer says as a text that may be logged: not long, and nothing that moves a cursor."""
+    return "".join(one if one.isprintable() else "?" for one in str(said)[:MAX_WHY])
 
 
 def _without_fds(on_reply: OnReply) -> OnReply:

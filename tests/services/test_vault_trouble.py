@@ -303,6 +303,43 @@ def test_a_bug_that_a_receipt_meets_is_tried_again_and_told(
     assert rig.state(request_id) == "DELIVERED"
 
 
+# ---- why something waits, for whoever is to mend it
+
+
+def test_why_the_directory_cannot_be_had_is_told_once(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    rig.platform.is_reachable = False
+    for _ in range(3):
+        rig.vault.directory.refresh(lambda _: None)
+        rig.settle()
+    assert caplog.text.count("The directory does not answer.") == 1
+    rig.platform.is_reachable = True
+    rig.vault.directory.refresh(lambda _: None)
+    rig.settle()
+    rig.platform.is_reachable = False
+    rig.vault.directory.refresh(lambda _: None)
+    rig.settle()
+    assert caplog.text.count("The directory does not answer.") == 2
+
+
+def test_a_bug_that_the_directory_meets_is_told_with_its_trace(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    rig.platform.refresh = OurBug()  # type: ignore[method-assign]  # the fake's own
+    said: list[DoorbellError | None] = []
+    rig.vault.directory.refresh(said.append)
+    rig.settle()
+    assert [isinstance(one, TroubleError) for one in said] == [True]
+    assert "nobody expected this" in caplog.text
+    assert "directory" in rig.vault.house.faults.all()
+
+
+def test_why_an_upload_waits_is_told_once(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    request_id = _pending(rig)
+    rig.share(request_id)
+    rig.uplink.fails = True
+    rig.pass_s(600)
+    assert caplog.text.count("the upload server does not answer") == 1
+    assert request_id in caplog.text
+
+
 # ---- pins
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from agent.core.errors import BugError, DoorbellError, RefusedError, TroubleError
 from agent.services.unix_server import Server
-from agent.services.wire import MAX_FRAME_BYTES, Link, Message, Request, run_handler
+from agent.services.wire import MAX_FRAME_BYTES, MAX_WHY, Link, Message, Request, run_handler
 
 BUGS = {"key": KeyError("a secret"), "os": OSError(5, "a secret"), "ours": BugError("a secret")}
 
@@ -258,6 +258,20 @@ def test_a_tell_is_not_answered(tmp_path: Path) -> None:
     for served in links:
         served.close()
     server.close()
+
+
+def test_a_reason_that_a_peer_gives_moves_no_cursor_and_fills_no_log() -> None:
+    ours, theirs = socket.socketpair()
+    link = Link(ours, lambda _: None).start()
+    answers: list[Message | DoorbellError] = []
+    link.call_async("upload", {}, answers.append)
+    raw = b'{"re":1,"error":"C\\u001b[2J","why":"no\\n' + b"x" * 10_000 + b'","kind":"refused"}'
+    theirs.sendall(len(raw).to_bytes(4, "big") + raw)
+    theirs.close()
+    link.close()
+    (refused,) = answers
+    assert isinstance(refused, RefusedError)
+    assert (refused.code, str(refused)[:4], len(str(refused))) == ("C?[2J", "no?x", MAX_WHY)
 
 
 def test_an_answer_that_cannot_be_read_still_ends_the_wait(tmp_path: Path) -> None:

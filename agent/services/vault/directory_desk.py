@@ -6,6 +6,7 @@ more than `DEADLINE_S`: who waited is answered, and the late result is taken whe
 """
 
 import contextlib
+import logging
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Final, Protocol
@@ -15,6 +16,9 @@ from agent.core.errors import DoorbellError, RefusedError, TroubleError
 from agent.core.jitter import uniform_s
 from agent.core.strict_json import Json
 from agent.services.vault.house import House
+from agent.services.wire import bug_met
+
+log = logging.getLogger(__name__)
 
 DEADLINE_S: Final = 60.0  # section 7: how long a request waits for its agency's file
 FRESH_S: Final = 3_600  # section 4: older is refreshed before a share and before an upload
@@ -80,6 +84,7 @@ class DirectoryDesk:
         self._failed: dict[int, int] = {}  # dirv that a fetch did not reach → boot time
         self._no_dispatch_ns: int | None = None
         self._planned = False
+        self._said: dict[bool, str] = {}  # why the last refresh (True) or look-up (False) failed: told on change
         self._wanted: set[int] = set()  # `dirv` of messages that the planned fetch is for
         self._retrying = False
         self._has_failed = False  # the last refresh
@@ -240,6 +245,7 @@ class DirectoryDesk:
         def finished(error: DoorbellError | None) -> None:
             timer.cancel()
             self._waiting -= 1
+            self._tell(error, is_refresh=is_refresh)
             self._taken(error, is_refresh=is_refresh)
             answer(error)
 
@@ -252,6 +258,8 @@ class DirectoryDesk:
                 error = None
             except DoorbellError as exc:
                 error = exc
+            except Exception as bug:  # noqa: BLE001 - what was fetched may have met it, and a pool keeps it to itself
+                bug_met("the directory", bug)
             finally:
                 first = is_refresh and self._fetched_ns is None  # what the card held, nobody was told of
                 changed = first or _differ(before, self.view)
@@ -265,6 +273,13 @@ class DirectoryDesk:
         if changed and error is None:
             self._house.loop.after(0.0, self._on_change)  # a timer: tried again when the disk is in trouble
         finished(error)
+
+    def _tell(self, error: DoorbellError | None, *, is_refresh: bool) -> None:
+        """Log why the directory can't be had, once: the fault's code alone tells nobody what to mend."""
+        said = "" if error is None else str(error)
+        if said and said != self._said.get(is_refresh):
+            log.warning("directory: %s", said)
+        self._said[is_refresh] = said
 
     def _taken(self, error: DoorbellError | None, *, is_refresh: bool) -> None:
         if not is_refresh:

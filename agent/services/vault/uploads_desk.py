@@ -7,6 +7,7 @@ a power cut goes on where the last one was.
 """
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ from agent.services.vault.submissions import Submissions, payload_of
 from agent.services.vault.uplink_desk import UplinkDesk
 from agent.services.wire import Args, Message, bug_met
 
+log = logging.getLogger(__name__)
+
 RETRY_LOW_S: Final = 5.0  # section 13: attempts are 5 s to 15 min apart
 RETRY_HIGH_S: Final = 900.0
 MAX_DISCARDS: Final = 600  # about 72 hours of these, as long as section 12 lets an upload wait
@@ -46,13 +49,14 @@ class _Job:
     """One request on its way.
 
     `attempt` counts failures in a row, `running` keeps attempts apart, `timer` brings the next one, `waits` shows
-    as a fault, `tried_ns` is when uplink was last asked for something.
+    as a fault, `said` is why, `tried_ns` is when uplink was last asked for something.
     """
 
     attempt: int = 0
     running: bool = False
     timer: Timer | None = None
     waits: bool = False
+    said: str = ""
     tried_ns: int | None = None
 
 
@@ -165,6 +169,9 @@ class UploadsDesk:
         if job is None:
             return
         job.running = False
+        if str(why) != job.said:
+            log.warning("request %s: its upload waits: %s", request_id, why)
+        job.said = str(why)
         delay_s = full_jitter_s(job.attempt, low_s=RETRY_LOW_S, high_s=RETRY_HIGH_S)
         job.attempt += 1
         code = why.code if isinstance(why, RefusedError | TroubleError) else "upload"
@@ -241,7 +248,7 @@ class UploadsDesk:
     def _made_progress(self, request_id: Id) -> None:
         job = self._jobs.get(request_id)
         if job is not None:
-            job.attempt, job.waits = 0, False
+            job.attempt, job.waits, job.said = 0, False, ""
         self._show()
 
     def created(self, request_id: object, segment: object, location: object) -> None:
