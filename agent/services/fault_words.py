@@ -12,7 +12,6 @@ FAULTS: Final[Mapping[str, str]] = {
     "camera-changed": "the camera sends another kind of picture; it is started again",
     "camera-unreadable": "what the camera gives can't be read as video: check [camera] source",
     "camera-ended": "the file has come to its end: add ?loop=1 to [camera] source, or name another file",
-    "camera-waiting": "the camera is being opened: wait",
     "zones": "nothing is recorded, for a privacy zone can't be drawn: check [camera] privacy_zones",
     "storage-full": "the card is full: make room or lower [clips] max_bytes",
     "storage-failed": "the card can't be written: replace it",

@@ -13,7 +13,6 @@ export const FAULTS = {
   "camera-changed": ["The camera sends another kind of picture", AGAIN],
   "camera-unreadable": ["The camera's picture can't be read", "Whoever set the doorbell up should check which camera it uses."],
   "camera-ended": ["The film is over", "The doorbell plays a film in place of a camera, and it has ended. Whoever set it up can choose another one."],
-  "camera-waiting": ["The camera is being opened", "This takes a moment. There is nothing to do."],
   zones: ["Nothing is recorded, to keep a private area private", "A part of the picture that you want blacked out can't be blacked out. Whoever set the doorbell up should check its privacy zones."],
   "storage-full": ["The memory card is full", "Recording goes on for a while without it. Delete videos that you no longer need; if this stays, something else fills the card."],
   "storage-failed": ["The memory card can't be written", "New videos may be lost. Replace the card soon."],
