@@ -1,7 +1,8 @@
 """Requests, consents, phones and settings in the vault's SQLite database. This module does the I/O.
 
 Rules of this room: every function takes a connection with an open transaction of the vault; what is written
-here becomes durable together with its log entry. Every table is bounded, and what bounds it stands beside it.
+here becomes durable together with its log entry. Every table that others fill is bounded, and what bounds it
+stands beside it; `phones` grows by the owner's own hand only, by a row for each pairing.
 """
 
 import sqlite3
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.consent.phones import Phone, PhoneState
-from agent.consent.states import OPEN, State
+from agent.consent.states import FINAL, OPEN, State
 from agent.core.ids import Id, Kid, Sha256, kid_of
 
 MAX_QUIET: Final = 200  # section 7: I results that are kept
@@ -235,13 +236,16 @@ def drop_request(tx: sqlite3.Connection, request_id: Id) -> None:
     tx.execute("DELETE FROM requests WHERE id = ? AND pending_ms IS NULL", (request_id,))
 
 
+def _listed(states: Iterable[State]) -> str:
+    return ", ".join(f"'{state.value}'" for state in sorted(states))
+
+
 def forget_old_requests(tx: sqlite3.Connection, now_ms: int) -> None:
     """Drop what is shown no longer and can't change any more, with all that belongs to it."""
     old = [
         (row[0],)
         for row in tx.execute(
-            "SELECT id FROM requests WHERE state IN"
-            " ('DELIVERED', 'UNCONFIRMED', 'WITHDRAWN', 'FAILED', 'CANCELLED', 'EXPIRED')"
+            f"SELECT id FROM requests WHERE state IN ({_listed(FINAL)})"  # noqa: S608 - constants
             " AND coalesce(pending_ms, 0) < ? AND state_ms < ?",
             (now_ms - SHOWN_MS, now_ms - SHOWN_MS),
         )
@@ -253,7 +257,7 @@ def forget_old_requests(tx: sqlite3.Connection, now_ms: int) -> None:
 
 def open_counts(tx: sqlite3.Connection, agency: str, case: str, now_ms: int) -> tuple[int, int, int, int]:
     """Return the four figures of check 15: open of the agency, of agency and case in 30 days, pending, in 24 h."""
-    states = "('" + "', '".join(state.value for state in OPEN) + "')"
+    states = f"({_listed(OPEN)})"
     row = tx.execute(
         "SELECT count(*) FILTER (WHERE agency = ?1 AND state IN " + states + "),"  # noqa: S608 - constants
         " count(*) FILTER (WHERE agency = ?1 AND case_number = ?2 AND pending_ms > ?3),"

@@ -24,7 +24,11 @@ MAX_KEPT_BYTES = 1 << 20
 
 
 class Answers:
-    """Puts together what is asked for. Reads only."""
+    """Puts together what is asked for.
+
+    Nothing durable changes. A phone that looks at a request gets a nonce, and while that lives the segments that
+    it was shown are not evicted.
+    """
 
     def __init__(
         self,

@@ -260,14 +260,14 @@ class PhonesDesk:
         Raises:
             RefusedError: as `check_action`.
         """
-        has_clip = self._house.db.tx
+        tx = self._house.db.tx
         action = check_action(
             raw,
             ActionFacts(
                 phones=self._house.approvers(),
                 nonces=self._house.nonces,
                 now_ns=self._house.now().boot_ns,
-                has_clip=lambda clip: bool(sqlite_store.clip(has_clip, clip)),
+                has_clip=lambda clip: bool(sqlite_store.clip(tx, clip)),
             ),
         )
         self._house.nonces.use(action.nonce)
