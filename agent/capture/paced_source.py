@@ -150,7 +150,7 @@ class PacedSource:
             return self._place(unit)
         if left_ns > timeout_s * _NS:
             self._sleep(timeout_s)
-            raise TroubleError("camera-waiting", f"the next picture of {self._shown} is not due yet")
+            raise TroubleError("not-due", f"the next picture of {self._shown} is not due yet")
         if left_ns > 0:
             self._sleep(left_ns / _NS)
         return capture_ns

@@ -126,7 +126,7 @@ class Resilient:
 
     def _missed(self, trouble: TroubleError) -> None:
         now_ns = self._clock.boot_ns()
-        if trouble.code == "camera-waiting":
+        if trouble.code == "not-due":
             self._seen_ns = now_ns
             return
         if trouble.code == "camera-frozen" and now_ns - self._seen_ns < FROZEN_AFTER_S * _NS:

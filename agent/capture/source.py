@@ -153,7 +153,7 @@ class Source(Protocol):
         """Wait for the next frame.
 
         Raises:
-            TroubleError: "camera-frozen" when none came within `timeout_s`, "camera-waiting" when none was due:
+            TroubleError: "camera-frozen" when none came within `timeout_s`, "not-due" when none was due:
                 after both, reading again is allowed. "camera-ended" when a file that doesn't loop is over,
                 "camera-failed", "camera-changed" or "zones": after these the source can only be closed.
         """

@@ -276,7 +276,7 @@ def test_a_frame_that_is_not_due_is_no_frame_yet(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(TroubleError) as caught:
             source.read(1.0)
-        assert caught.value.code == "camera-waiting"
+        assert caught.value.code == "not-due"
     assert source.read(1.5).capture_ns == 1003 * NS
     assert clock.now_ns == 1003 * NS
     source.close()

@@ -103,7 +103,7 @@ def test_delays_grow_and_no_read_waits_longer_than_asked() -> None:
 
 
 def test_a_film_with_a_long_pause_is_not_frozen() -> None:
-    camera = ScriptedCamera(HandClock(), pictures=1, trouble=TroubleError("camera-waiting", "not due"))
+    camera = ScriptedCamera(HandClock(), pictures=1, trouble=TroubleError("not-due", "not due"))
     eyes = watched(camera)
     eyes.read(0.5)
     for _ in range(30):

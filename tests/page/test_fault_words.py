@@ -31,8 +31,6 @@ WORDS = (
 OF_A_PART = re.compile(r"(camera|storage|recorder)-[a-z]+|zones|button")
 # Rooms whose troubles the recorder and the vault turn into faults.
 ROOMS = ("capture", "buffer", "services", "consent", "page")
-# Of a part, but for whoever reads its pictures only: `resilient` waits on, and nobody is shown it.
-NO_FAULT = {"camera-waiting"}
 
 
 def documented() -> list[str]:
@@ -86,7 +84,7 @@ def appended_in_code() -> set[str]:
 
 def test_what_the_code_can_set_is_documented() -> None:
     clock = {f"clock-{trust.value}" for trust in Trust if trust is not Trust.TRUSTED}
-    codes = {*set_in_code(), *DIRECTORY_FAULTS, *PAGE_FAULTS, *clock, "lamp"} - NO_FAULT
+    codes = {*set_in_code(), *DIRECTORY_FAULTS, *PAGE_FAULTS, *clock, "lamp"}
     assert {
         "button",
         "camera-missing",
@@ -100,7 +98,7 @@ def test_what_the_code_can_set_is_documented() -> None:
 def test_what_is_documented_can_occur() -> None:
     clock = {f"clock-{trust.value}" for trust in Trust if trust is not Trust.TRUSTED}
     by_error = (DIRECTORY_FAULTS | PAGE_FAULTS) & raised_in_code()
-    codes = ({*set_in_code(), *by_error, *clock} | appended_in_code()) - NO_FAULT
+    codes = {*set_in_code(), *by_error, *clock, *appended_in_code()}
     assert set(documented()) <= codes
     assert set(documented()) > DIRECTORY_FAULTS | PAGE_FAULTS
 
