@@ -13,7 +13,6 @@ link, a memfd that could still change is refused, descriptors that nobody asked 
 """
 
 import contextlib
-import logging
 import os
 import socket
 import threading
@@ -27,13 +26,11 @@ from agent.core.errors import BugError, DoorbellError, RefusedError, TroubleErro
 from agent.core.strict_json import Json, dump, parse
 from agent.services.memfd import MAX_BLOB_BYTES, memfd, read_memfd
 from agent.services.outbox import Outbox
-
-log = logging.getLogger(__name__)
+from agent.services.reasons import MAX_WHY, bug_met, shown
 
 MAX_FRAME_BYTES: Final = 65_536
 MAX_FDS: Final = 16
 MAX_WAITING_CALLS: Final = 256
-MAX_WHY: Final = 500  # characters of a reason that a peer gives
 CLOSE_TIMEOUT_S: Final = 5.0
 
 Args = dict[str, Json]
@@ -339,7 +336,7 @@ class Link:
             on_reply = self._calls.pop(answered, None) if "re" in frame else None
         if "re" in frame and "error" in frame:
             if on_reply is not None:
-                code, why = _shown(frame["error"]), _shown(frame.get("why", ""))
+                code, why = shown(frame["error"]), shown(frame.get("why", ""))
                 refused = frame.get("kind") == "refused"
                 on_reply(RefusedError(code, why) if refused else TroubleError(code, why))
             return
@@ -360,11 +357,6 @@ class Link:
             message.close()
             raise RefusedError("frame", "no call")
         self._on_request(Request(self, number, verb, message))
-
-
-def _shown(said: Json) -> str:
-    """Return what a peer says as a text that may be logged: not long, and nothing that moves a cursor."""
-    return "".join(one if one.isprintable() else "?" for one in str(said)[:MAX_WHY])
 
 
 def _without_fds(on_reply: OnReply) -> OnReply:
@@ -404,13 +396,3 @@ def run_handler(request: Request, handler: Callable[[str, Message], Message]) ->
         request.refuse(bug_met(f"the verb {request.verb[:40]!r}", bug))
     else:
         request.answer(reply)
-
-
-def bug_met(where: str, bug: Exception) -> BugError:
-    """Log what nobody expected, with its trace, and return what is said of it to who asked.
-
-    For the few places where a peer's words are taken. Whatever mistake of ours they meet, who asked is answered
-    and this process lives: a message that comes again with each start must not keep it down.
-    """
-    log.error("%s met a bug of this program; please report it", where, exc_info=bug)
-    return BugError("the doorbell has made a mistake; its journal says which")

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import BugError, DoorbellError, RefusedError, TroubleError
+from agent.services.reasons import MAX_WHY
 from agent.services.unix_server import Server
-from agent.services.wire import MAX_FRAME_BYTES, MAX_WHY, Link, Message, Request, run_handler
+from agent.services.wire import MAX_FRAME_BYTES, Link, Message, Request, run_handler
 
 BUGS = {"key": KeyError("a secret"), "os": OSError(5, "a secret"), "ours": BugError("a secret")}
 

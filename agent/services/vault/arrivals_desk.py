@@ -18,13 +18,13 @@ from agent.core.envelope import parse_envelope
 from agent.core.errors import DoorbellError, RefusedError, TroubleError
 from agent.core.ids import Id
 from agent.core.jitter import full_jitter_s
+from agent.services.reasons import bug_met
 from agent.services.vault.directory_desk import DirectoryDesk
 from agent.services.vault.house import House
 from agent.services.vault.loop import Timer
 from agent.services.vault.requests_desk import RequestsDesk
 from agent.services.vault.store_desk import StoreDesk
 from agent.services.vault.uplink_desk import UplinkDesk
-from agent.services.wire import bug_met
 
 MAX_WAITING: Final = 64  # section 7
 HOUR_S: Final = 3_600.0

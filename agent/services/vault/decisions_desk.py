@@ -20,12 +20,12 @@ from agent.consent.states import STOPPABLE, Event, State
 from agent.core.envelope import MAX_CONSENT_BYTES, parse_envelope
 from agent.core.errors import BugError, DoorbellError, RefusedError
 from agent.core.ids import Id
+from agent.services.reasons import bug_met
 from agent.services.vault.directory_desk import DirectoryDesk
 from agent.services.vault.house import House
 from agent.services.vault.loop import Timer
 from agent.services.vault.requests_desk import RequestsDesk
 from agent.services.vault.store_desk import StoreDesk, ref
-from agent.services.wire import bug_met
 
 CONFIRM_S: Final = 120.0  # section 11
 AGAIN_S: Final = 15.0  # how soon a release that had to wait is tried again

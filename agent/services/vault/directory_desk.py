@@ -15,8 +15,8 @@ from agent.consent.directory import DirectoryView, Region
 from agent.core.errors import DoorbellError, RefusedError, TroubleError
 from agent.core.jitter import uniform_s
 from agent.core.strict_json import Json
+from agent.services.reasons import bug_met
 from agent.services.vault.house import House
-from agent.services.wire import bug_met
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 The world's trouble ends nothing here: a full disk undid the one transaction, is told, and a timer that met it is
 tried again. Our own bugs do end it, and the process starts anew from what is durable; but not where a peer's words
-met one (`wire.bug_met`), so that no message that comes again with each start can keep the doorbell down.
+met one (`reasons.bug_met`), so that no message that comes again with each start can keep the doorbell down.
 """
 
 import heapq

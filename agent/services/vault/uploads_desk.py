@@ -23,6 +23,7 @@ from agent.consent.states import State
 from agent.core.errors import BugError, DoorbellError, RefusedError, TroubleError
 from agent.core.ids import Id, Sha256, is_id, sha256_hex
 from agent.core.jitter import full_jitter_s
+from agent.services.reasons import bug_met
 from agent.services.vault.database import translated
 from agent.services.vault.decisions_desk import DecisionsDesk
 from agent.services.vault.directory_desk import DirectoryDesk
@@ -32,7 +33,7 @@ from agent.services.vault.requests_desk import RequestsDesk
 from agent.services.vault.store_desk import StoreDesk
 from agent.services.vault.submissions import Submissions, payload_of
 from agent.services.vault.uplink_desk import UplinkDesk
-from agent.services.wire import Args, Message, bug_met
+from agent.services.wire import Args, Message
 
 log = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from agent.consent.states import State
 from agent.core.errors import BugError, DoorbellError, RefusedError
 from agent.core.ids import Kid, is_id, is_kid
 from agent.core.strict_json import Json
+from agent.services.reasons import bug_met
 from agent.services.vault.answers import Answers
 from agent.services.vault.arrivals_desk import ArrivalsDesk
 from agent.services.vault.certificates import certify_page
@@ -26,7 +27,7 @@ from agent.services.vault.recorder_desk import RecorderDesk
 from agent.services.vault.store_desk import StoreDesk
 from agent.services.vault.uplink_desk import UplinkDesk
 from agent.services.vault.uploads_desk import UploadsDesk
-from agent.services.wire import Message, Request, bug_met
+from agent.services.wire import Message, Request
 
 Handler = Callable[[Request], Message | None]
 Table = Mapping[str, Handler]
