@@ -3,7 +3,7 @@
 from collections.abc import Set as AbstractSet
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.capture.trigger import Effect, Split, Start, Stop, Trigger, TriggerSettings
@@ -99,19 +99,22 @@ def test_time_that_runs_backwards_is_a_bug() -> None:
     st.lists(st.tuples(st.integers(1, 4 * NS), st.booleans(), st.booleans()), max_size=200),
     st.integers(0, 30), st.integers(1, 60), st.integers(1, 200), st.integers(0, 20),
 )  # fmt: skip
+@example([(1, False, True), (NS + 1, True, False), (1, True, False)], 0, 1, 1, 0)
 def test_effects_alternate_and_every_moving_frame_but_the_unconfirmed_is_in_a_clip(
     steps: list[tuple[int, bool, bool]], pre: int, post: int, longest: int, gap: int
 ) -> None:
     """Start, then splits, then stop; time moves forward; a pressed or confirmed frame is inside a clip."""
     settings = TriggerSettings(pre, post, longest, gap, confirm_s=0)
     trigger, now, is_open, wanted = Trigger(settings), 0, False, False
+    run_ns: int | None = None  # where the motion that goes on began: maybe on the frame that ended a clip
     for gap_ns, motion, press in steps:
         now += gap_ns
+        run_ns = (now if run_ns is None else run_ns) if motion else None
         effect = trigger.step(now, motion, press=press)
         wanted = press and isinstance(effect, Stop)
         if isinstance(effect, Start):
             assert not is_open
-            assert effect.from_ns == now - pre * NS
+            assert effect.from_ns == (now if run_ns is None else run_ns) - pre * NS
             is_open = True
         elif isinstance(effect, Split):
             assert is_open
