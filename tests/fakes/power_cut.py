@@ -217,6 +217,15 @@ class Disk:
         opened.file.now = now[:size] + bytearray(max(0, size - len(now)))
         return True
 
+    def _fallocate(self, call: Call) -> bool:
+        opened = self._fds.get(call.fd())
+        if opened is None or opened.file is None:
+            return False
+        assert call.fd(1) == 0, "a call that this disk does not follow"
+        now = opened.file.now
+        opened.file.now = now + bytearray(max(0, call.fd(2) + call.fd(3) - len(now)))
+        return True
+
     def _rename(self, call: Call) -> bool:
         return self._move(self._path(call.text(0)), self._path(call.text(1)))
 
@@ -275,7 +284,7 @@ class Disk:
         assert call.fd() not in self._fds, "a call that this disk does not follow"
         return False
 
-    _pwritev = _sendfile = _copy_file_range = _fallocate = _writev
+    _pwritev = _sendfile = _copy_file_range = _writev
 
     # ---- the cut
 

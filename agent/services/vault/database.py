@@ -1,5 +1,6 @@
 """The vault's SQLite database: WAL, synchronous=FULL, one durable transaction for each thing that happens."""
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -131,8 +132,9 @@ class Database:
 
     def keep_reserve(self) -> None:
         """Set the reserve aside (again), if there is room for it."""
-        if self._reserve.exists():
-            return
+        with contextlib.suppress(OSError):
+            if self._reserve.stat().st_size == RESERVE_BYTES:  # a power cut may have left less
+                return
         try:
             fd = os.open(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:
