@@ -36,9 +36,12 @@ def v4l2_address(device: str, settings: CameraSettings, options: Mapping[str, st
 
 
 def rtsp_address(url: str) -> Address:
-    """Return how to open a network camera: over TCP, video only; shown without user name and password."""
+    """Return how to open a network camera: over TCP, video only; shown by its host and port alone.
+
+    Some cameras take the password in the path.
+    """
     parts = urlsplit(url)
-    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     options = {
         "rtsp_transport": "tcp",
         "allowed_media_types": "video",
