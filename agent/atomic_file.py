@@ -1,4 +1,4 @@
-"""A file replaced as a whole: what a reader or a power cut finds is the old one or the new one."""
+"""Files that survive a power cut: one replaced as a whole is found as the old one or as the new one."""
 
 import os
 from pathlib import Path
@@ -21,7 +21,16 @@ def replace_file(path: Path, content: bytes, *, mode: int) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable.
+
+    Raises:
+        OSError: the disk is in trouble.
+    """
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
     finally:

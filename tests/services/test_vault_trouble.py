@@ -78,6 +78,16 @@ def test_a_full_disk_is_a_fault_and_every_timer_is_tried_again(rig: Rig) -> None
     assert "storage-full" not in rig.vault.house.faults.all()
 
 
+def test_who_waits_for_the_directory_is_answered_on_a_full_disk_too(rig: Rig) -> None:
+    disk = FullDisk(rig)
+    rig.pass_s(3600)
+    said: list[DoorbellError | None] = []
+    rig.vault.directory.refresh(said.append)
+    rig.settle()
+    disk.make_room()
+    assert said == [None]
+
+
 def test_a_press_that_never_came_brings_the_request_back_after_a_full_disk(tmp_path: Path) -> None:
     rig = Rig(tmp_path, consent='button = "always"', button="pin = 4")
     request_id = _pending(rig)

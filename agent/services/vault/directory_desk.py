@@ -246,8 +246,10 @@ class DirectoryDesk:
             timer.cancel()
             self._waiting -= 1
             self._tell(error, is_refresh=is_refresh)
-            self._taken(error, is_refresh=is_refresh)
-            answer(error)
+            try:
+                self._taken(error, is_refresh=is_refresh)
+            finally:  # a full disk is no reason to let anybody wait
+                answer(error)
 
         def run() -> None:
             # Whatever happens in here, who waits is answered: nothing else would ever end their wait.

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from agent.atomic_file import sync_folder
 from agent.consent.console import ButtonKeys
 from agent.core.errors import TroubleError
 from agent.core.ids import Kid, kid_of
@@ -66,6 +67,7 @@ def make_keys(folder: Path) -> None:
         _write(folder / DEVICE, Ed25519PrivateKey.generate())
         _write(folder / BUTTON, Ed25519PrivateKey.generate())
         _write(folder / CA, ec.generate_private_key(ec.SECP256R1()))
+        sync_folder(folder)
     except FileExistsError as exc:
         raise TroubleError("initialised", f"{folder} holds keys already; `doorbell reset` starts anew") from exc
     except OSError as exc:
