@@ -24,10 +24,10 @@ ALWAYS = (0, 9_999_999_999)
 
 
 @dataclass(frozen=True)
-class SignKey:
-    """An Ed25519 key with the time it is valid in (`nbf <= t < exp`, unix seconds)."""
+class _Listed:
+    """A key with the time it is valid in (`nbf <= t < exp`, unix seconds)."""
 
-    private: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    private: Ed25519PrivateKey | X25519PrivateKey
     nbf: int = ALWAYS[0]
     exp: int = ALWAYS[1]
 
@@ -44,6 +44,13 @@ class SignKey:
     def entry(self) -> dict[str, Any]:
         """The key as a directory file lists it."""
         return {"kid": self.kid, "pub": b64(self.pub), "nbf": self.nbf, "exp": self.exp}
+
+
+@dataclass(frozen=True)
+class SignKey(_Listed):
+    """An Ed25519 key of the directory."""
+
+    private: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
 
     def valid(self, nbf: int, exp: int) -> SignKey:
         """The same key with another time of validity."""
@@ -51,26 +58,10 @@ class SignKey:
 
 
 @dataclass(frozen=True)
-class OpenKey:
-    """An X25519 key with the time it is valid in (`nbf <= t < exp`, unix seconds)."""
+class OpenKey(_Listed):
+    """An X25519 key of the directory."""
 
     private: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate)
-    nbf: int = ALWAYS[0]
-    exp: int = ALWAYS[1]
-
-    @property
-    def pub(self) -> bytes:
-        """The raw 32 bytes of the public key."""
-        return self.private.public_key().public_bytes_raw()
-
-    @property
-    def kid(self) -> Kid:
-        """The key's name (protocol section 1)."""
-        return kid_of(self.pub)
-
-    def entry(self) -> dict[str, Any]:
-        """The key as a directory file lists it."""
-        return {"kid": self.kid, "pub": b64(self.pub), "nbf": self.nbf, "exp": self.exp}
 
     def pem(self) -> bytes:
         """The private key as PKCS#8 PEM (protocol section 17)."""

@@ -13,21 +13,9 @@ from agent.core.envelope import parse_envelope, sign
 from agent.core.errors import RefusedError
 from agent.core.ids import Id
 from tests.fakes.consent_house import an_id, seed
-from tests.fakes.vault_rig import FakePhone, Rig
+from tests.fakes.vault_rig import FakePhone, Rig, code_of
 
 GRACE_S = 61
-
-
-def code_of(result: object) -> str:
-    assert isinstance(result, RefusedError), result
-    return result.code
-
-
-def pending(rig: Rig) -> str:
-    rig.record()
-    request_id = rig.ask()
-    assert rig.state(request_id) == "PENDING"
-    return request_id
 
 
 def nothing_left(rig: Rig) -> bool:
@@ -35,7 +23,7 @@ def nothing_left(rig: Rig) -> bool:
 
 
 def test_a_share_that_was_captured_is_worth_nothing_after_a_stop(rig: Rig) -> None:
-    request_id = pending(rig)
+    request_id = rig.ask_the_owner()
     captured = rig.phone.consent(rig, request_id)
     assert rig.decide(request_id, captured) is State.GRACE
     rig.vault.decisions.stop(request_id)
@@ -46,21 +34,21 @@ def test_a_share_that_was_captured_is_worth_nothing_after_a_stop(rig: Rig) -> No
 
 
 def test_a_share_that_was_prepared_before_a_restart_is_worth_nothing(rig: Rig) -> None:
-    request_id = pending(rig)
+    request_id = rig.ask_the_owner()
     prepared = rig.phone.consent(rig, request_id)
     rig.restart()
     assert code_of(rig.decide(request_id, prepared)) == "C_NONCE"
 
 
 def test_a_share_for_one_request_is_worth_nothing_for_another(rig: Rig) -> None:
-    first, second = pending(rig), rig.ask()
+    first, second = rig.ask_the_owner(), rig.ask()
     assert code_of(rig.decide(second, rig.phone.consent(rig, first))) == "C_NONCE"
     assert rig.state(second) == "PENDING"
 
 
 def test_a_page_that_was_taken_over_can_not_approve_without_a_phone(rig: Rig) -> None:
     """It knows every id, every kid and fresh nonces; it has no key."""
-    request_id = pending(rig)
+    request_id = rig.ask_the_owner()
     good = parse_envelope(rig.phone.consent(rig, request_id), counts=(1,)).payload
     own = Ed25519PrivateKey.from_private_bytes(seed("the page's own, a test key"))
     said: dict[str, Any] = json.loads(good)
@@ -75,7 +63,7 @@ def test_a_page_that_was_taken_over_can_not_approve_without_a_phone(rig: Rig) ->
 
 def test_a_press_confirms_nothing_once_the_phone_that_shared_is_unpaired(wired: Rig) -> None:
     """And the vault lives on: a press must not end it."""
-    request_id = pending(wired)
+    request_id = wired.ask_the_owner()
     assert wired.share(request_id) is State.CONFIRMING
     wired.vault.phones.unpair(wired.phone.kid)
     wired.vault.decisions.gesture(Gesture.PRESS)
@@ -88,7 +76,7 @@ def test_who_unpairs_the_last_phone_can_not_pair_an_admitted_one(rig: Rig) -> No
     rig.vault.phones.unpair(rig.phone.kid)
     thief = FakePhone()
     assert rig.pair(thief)["state"] == "waiting"
-    request_id = pending(rig)
+    request_id = rig.ask_the_owner()
     assert code_of(rig.decide(request_id, rig.phone.consent(rig, request_id, "decline"))) == "C_APPROVER"
 
 
@@ -100,7 +88,7 @@ def test_a_phone_that_was_unpaired_can_not_pair_again_under_its_old_keys(rig: Ri
 
 
 def test_a_phone_unpaired_in_the_middle_of_an_upload_ends_it(rig: Rig) -> None:
-    request_id = pending(rig)
+    request_id = rig.ask_the_owner()
     rig.uplink.holds_back = True
     rig.share(request_id)
     rig.pass_s(GRACE_S)
@@ -115,7 +103,7 @@ def test_a_phone_unpaired_in_the_middle_of_an_upload_ends_it(rig: Rig) -> None:
 
 @pytest.mark.parametrize("gesture", list(Gesture))
 def test_no_gesture_answers_a_request_that_waits(wired: Rig, gesture: Gesture) -> None:
-    request_id = pending(wired)
+    request_id = wired.ask_the_owner()
     for _ in range(5):
         wired.vault.decisions.gesture(gesture)
         wired.pass_s(GRACE_S)

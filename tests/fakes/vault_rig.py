@@ -24,7 +24,7 @@ from agent.consent.pairing import phone_mac
 from agent.consent.states import State
 from agent.core.encoding import b64, unb64
 from agent.core.envelope import sign
-from agent.core.errors import BugError, DoorbellError, TroubleError
+from agent.core.errors import BugError, DoorbellError, RefusedError, TroubleError
 from agent.core.ids import Id, Kid, kid_of, new_id, sha256_hex
 from agent.core.keys import raw_public
 from agent.core.seal import grant_info, hpke_seal, new_cek, open_cek, stanza_info
@@ -185,6 +185,12 @@ def make_config(folder: Path, **sections: str) -> Config:
     return parse_config(text, path)
 
 
+def code_of(result: object) -> str:
+    """Return the code of a decision that was refused."""
+    assert isinstance(result, RefusedError), result
+    return result.code
+
+
 class Rig:
     """A vault, a platform, an uplink and a phone, in one thread."""
 
@@ -317,6 +323,13 @@ class Rig:
         given = {key: more.pop(key) for key in list(more) if key in times}
         request_id, raw = self.platform.request(**{**times, **given, **more})
         self.deliver("req", raw)
+        return request_id
+
+    def ask_the_owner(self) -> Id:
+        """Record a segment and let a good request arrive that it matches; returns the request's id."""
+        self.record()
+        request_id = self.ask()
+        assert self.state(request_id) == "PENDING"
         return request_id
 
     def deliver(self, kind: str, raw: bytes) -> None:

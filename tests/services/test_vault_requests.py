@@ -16,21 +16,9 @@ from agent.core.ids import sha256_hex
 from agent.core.seal import grant_info, open_cek
 from agent.core.segment_file import open_segment, split
 from tests.fakes.platform import square
-from tests.fakes.vault_rig import FakePhone, Rig
+from tests.fakes.vault_rig import FakePhone, Rig, code_of
 
 GRACE_S = 61
-
-
-def _code(result: object) -> str:
-    assert isinstance(result, RefusedError), result
-    return result.code
-
-
-def _pending(rig: Rig) -> str:
-    rig.record()
-    request_id = rig.ask()
-    assert rig.state(request_id) == "PENDING"
-    return request_id
 
 
 def _states(rig: Rig, request_id: str) -> list[str]:
@@ -87,22 +75,22 @@ def test_the_submission_shows_what_section_13_lists(rig: Rig) -> None:
 
 
 def test_a_decline_is_quiet_and_final_unless_its_approver_changes_their_mind(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     before = len(rig.uplink.calls)
     decline = rig.phone.consent(rig, request_id, "decline")
     assert rig.decide(request_id, decline) is State.DECLINED
     assert len(rig.uplink.calls) == before
     consent_id = json.loads(unb64(json.loads(decline)["payload"]))["id"]
-    assert _code(rig.share(request_id)) == "C_STATE"
+    assert code_of(rig.share(request_id)) == "C_STATE"
     again = rig.phone.consent(rig, request_id, prev=consent_id)
     assert rig.decide(request_id, again) is State.GRACE
 
 
 def test_a_waiting_phone_vetoes_but_cannot_share(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     guest = FakePhone()
     assert rig.pair(guest)["state"] == "waiting"
-    assert _code(rig.decide(request_id, guest.consent(rig, request_id, "share", segments=[]))) == "E_SCHEMA"
+    assert code_of(rig.decide(request_id, guest.consent(rig, request_id, "share", segments=[]))) == "E_SCHEMA"
     rig.share(request_id)
     assert rig.decide(request_id, guest.consent(rig, request_id, "decline")) is State.DECLINED
     rig.pass_s(GRACE_S)
@@ -110,7 +98,7 @@ def test_a_waiting_phone_vetoes_but_cannot_share(rig: Rig) -> None:
 
 
 def test_a_stop_in_the_grace_time_brings_the_request_back(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     rig.share(request_id)
     rig.pass_s(30)
     assert rig.vault.decisions.stop(request_id) is State.PENDING
@@ -120,7 +108,7 @@ def test_a_stop_in_the_grace_time_brings_the_request_back(rig: Rig) -> None:
 
 
 def test_a_stop_while_uploading_withdraws_and_deletes(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     rig.uplink.holds_back = True
     rig.share(request_id)
     rig.pass_s(GRACE_S)
@@ -135,7 +123,7 @@ def test_a_stop_while_uploading_withdraws_and_deletes(rig: Rig) -> None:
 
 
 def test_nothing_can_be_stopped_once_it_was_handed_over(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     rig.share(request_id)
     rig.pass_s(GRACE_S)
     with pytest.raises(RefusedError) as refused:
@@ -147,7 +135,7 @@ def test_nothing_can_be_stopped_once_it_was_handed_over(rig: Rig) -> None:
 
 
 def test_an_agency_suspended_in_the_grace_time_cancels(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     rig.share(request_id)
     rig.platform.status, rig.platform.version = "suspended", 2
     rig.vault.directory.refresh(lambda _: None)
@@ -158,7 +146,7 @@ def test_an_agency_suspended_in_the_grace_time_cancels(rig: Rig) -> None:
 
 
 def test_a_revoked_dispatch_key_cancels_what_is_pending(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     rig.platform.serves_dispatch, rig.platform.version = [Ed25519PrivateKey.generate()], 2
     rig.vault.directory.refresh(lambda _: None)
     rig.settle()
@@ -166,7 +154,7 @@ def test_a_revoked_dispatch_key_cancels_what_is_pending(rig: Rig) -> None:
 
 
 def test_a_replaced_agency_key_stops_an_upload_under_way(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     rig.uplink.fails = True
     rig.share(request_id)
     rig.pass_s(GRACE_S)
@@ -181,19 +169,19 @@ def test_a_replaced_agency_key_stops_an_upload_under_way(rig: Rig) -> None:
 
 
 def test_an_expired_timestamp_holds_a_share_back(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     raw = rig.phone.consent(rig, request_id)
     rig.platform.is_reachable = False
     rig.clock.pass_s(200)
     rig.vault.directory._directory._view = None  # type: ignore[attr-defined]
-    assert _code(rig.decide(request_id, raw)) == "C_STALE"
+    assert code_of(rig.decide(request_id, raw)) == "C_STALE"
 
 
 def test_a_timestamp_that_runs_out_in_the_grace_time_waits_for_a_fresh_one(rig: Rig) -> None:
     rig.platform.life_s = 30
     rig.vault.directory.refresh(lambda _: None)
     rig.settle()
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     assert rig.share(request_id) is State.GRACE
     rig.platform.is_reachable = False
     rig.clock.pass_s(61)
@@ -222,7 +210,7 @@ def test_a_phone_unpaired_in_the_grace_time_releases_nothing(rig: Rig) -> None:
     other = FakePhone()
     rig.pair(other)
     rig.vault.phones.admit(other.kid)
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     rig.share(request_id)
     rig.vault.phones.unpair(rig.phone.kid)
     rig.pass_s(GRACE_S)
@@ -234,17 +222,17 @@ def test_a_phone_unpaired_in_the_grace_time_releases_nothing(rig: Rig) -> None:
 
 
 def test_a_cancel_ends_a_request_in_its_grace_time(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     rig.share(request_id)
-    rig.deliver("can", rig.platform.cancel(request_id, rig.clock.utc_ms() // 1_000))  # type: ignore[arg-type]
+    rig.deliver("can", rig.platform.cancel(request_id, rig.clock.utc_ms() // 1_000))
     rig.pass_s(GRACE_S)
     assert rig.state(request_id) == "CANCELLED"
     assert rig.uplink.received == {}
 
 
 def test_a_cancel_of_another_agency_does_nothing(rig: Rig) -> None:
-    request_id = _pending(rig)
-    rig.deliver("can", rig.platform.cancel(request_id, rig.clock.utc_ms() // 1_000, "us-ca-other"))  # type: ignore[arg-type]
+    request_id = rig.ask_the_owner()
+    rig.deliver("can", rig.platform.cancel(request_id, rig.clock.utc_ms() // 1_000, "us-ca-other"))
     assert rig.state(request_id) == "PENDING"
 
 
@@ -282,14 +270,14 @@ def test_an_early_cancel_is_kept_even_where_it_came_before_the_time(rig: Rig, *,
 
 
 def test_an_unanswered_request_expires(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     rig.pass_s(86_400, step_s=3_600)
     assert rig.state(request_id) == "EXPIRED"
-    assert _code(rig.share(request_id)) == "C_STATE"
+    assert code_of(rig.share(request_id)) == "C_STATE"
 
 
 def test_an_upload_that_never_succeeds_fails_after_72_hours(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     rig.uplink.fails = True
     rig.share(request_id)
     rig.pass_s(GRACE_S)
@@ -300,7 +288,7 @@ def test_an_upload_that_never_succeeds_fails_after_72_hours(rig: Rig) -> None:
 
 
 def test_a_wrong_receipt_does_not_deliver(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     good = rig.uplink.receipt
     rig.uplink.receipt = lambda envelope, _request: good(envelope, "0" * 32)
     rig.share(request_id)
@@ -313,7 +301,7 @@ def test_a_wrong_receipt_does_not_deliver(rig: Rig) -> None:
 
 
 def test_a_submission_whose_directory_ran_out_is_made_anew(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     good = rig.uplink.receipt
     rig.uplink.receipt = lambda _envelope, _request: b"{}"
     rig.share(request_id)
@@ -326,7 +314,7 @@ def test_a_submission_whose_directory_ran_out_is_made_anew(rig: Rig) -> None:
 
 
 def test_no_receipt_for_72_hours_is_unconfirmed(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     rig.uplink.receipt = lambda _envelope, _request: b"{}"
     rig.share(request_id)
     rig.pass_s(GRACE_S)
@@ -338,7 +326,7 @@ def test_no_receipt_for_72_hours_is_unconfirmed(rig: Rig) -> None:
 
 
 def test_after_a_power_cut_the_grace_time_starts_again_in_full(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     rig.share(request_id)
     rig.pass_s(50)
     rig.restart()
@@ -350,7 +338,7 @@ def test_after_a_power_cut_the_grace_time_starts_again_in_full(rig: Rig) -> None
 
 
 def test_after_a_power_cut_an_upload_goes_on(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     rig.uplink.fails = True
     rig.share(request_id)
     rig.pass_s(GRACE_S)
@@ -361,7 +349,7 @@ def test_after_a_power_cut_an_upload_goes_on(rig: Rig) -> None:
 
 
 def test_after_a_power_cut_a_submission_is_sent_again_as_it_was(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     rig.uplink.receipt = lambda _envelope, _request: b"{}"
     rig.share(request_id)
     rig.pass_s(GRACE_S)
@@ -453,7 +441,7 @@ def test_after_a_restart_the_console_opens_nothing_older(rig: Rig) -> None:
     rig.restart()
     answers: list[Any] = []
     rig.vault.decisions.decide_here(request_id, Decision.SHARE, Channel.CONSOLE, None, answers.append)
-    assert _code(answers[0]) == "C_LOCKED"
+    assert code_of(answers[0]) == "C_LOCKED"
 
 
 def test_where_a_button_is_wired_a_share_waits_for_the_press(tmp_path: Path) -> None:
@@ -496,7 +484,7 @@ def test_the_days_shares_are_bounded_even_when_stopped(rig: Rig) -> None:
         assert rig.share(request_id) is State.GRACE
         rig.vault.decisions.stop(request_id)
         rig.decide(request_id, rig.phone.consent(rig, request_id, "decline"))
-    assert _code(rig.share(rig.ask())) == "C_RATE"
+    assert code_of(rig.share(rig.ask())) == "C_RATE"
 
 
 # ---- alerts

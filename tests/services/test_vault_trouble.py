@@ -20,14 +20,6 @@ from agent.services.vault.store_desk import ROOM_BYTES
 from agent.services.wire import Link, Message, Request
 from tests.fakes.vault_rig import AGENCY, FakePhone, FullDisk, Rig
 
-
-def _pending(rig: Rig) -> str:
-    rig.record()
-    request_id = rig.ask()
-    assert rig.state(request_id) == "PENDING"
-    return request_id
-
-
 # ---- peers that leave before they are answered
 
 
@@ -65,7 +57,7 @@ def test_a_caller_that_leaves_before_its_answer_harms_nobody(rig: Rig, tmp_path:
 
 
 def test_a_full_disk_is_a_fault_and_every_timer_is_tried_again(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     assert rig.share(request_id) is State.GRACE
     disk = FullDisk(rig)
     rig.pass_s(120)
@@ -90,7 +82,7 @@ def test_who_waits_for_the_directory_is_answered_on_a_full_disk_too(rig: Rig) ->
 
 def test_a_press_that_never_came_brings_the_request_back_after_a_full_disk(tmp_path: Path) -> None:
     rig = Rig(tmp_path, consent='button = "always"', button="pin = 4")
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     assert rig.share(request_id) is State.CONFIRMING
     disk = FullDisk(rig)
     rig.pass_s(150)
@@ -101,7 +93,7 @@ def test_a_press_that_never_came_brings_the_request_back_after_a_full_disk(tmp_p
 
 
 def test_a_disk_that_is_full_when_a_segment_was_uploaded_delays_only(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     rig.uplink.holds_back = True
     rig.share(request_id)
     rig.pass_s(61)
@@ -115,7 +107,7 @@ def test_a_disk_that_is_full_when_a_segment_was_uploaded_delays_only(rig: Rig) -
 
 
 def test_a_disk_that_is_full_when_the_receipt_comes_delays_only(rig: Rig) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     rig.share(request_id)
     rig.pass_s(59)
     rig.uplink.holds_back = True
@@ -275,7 +267,7 @@ def test_a_bug_that_a_verb_meets_is_answered_and_the_vault_lives(
 
 
 def test_a_bug_that_a_late_decision_meets_is_answered(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     raw = rig.phone.consent(rig, request_id)
     monkeypatch.setattr("agent.services.vault.decisions_desk.check_consent", OurBug())
     assert isinstance(rig.decide(request_id, raw), BugError)
@@ -301,7 +293,7 @@ def test_a_bug_that_a_message_meets_harms_no_other_message(rig: Rig, monkeypatch
 def test_a_bug_that_a_receipt_meets_is_tried_again_and_told(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     rig.share(request_id)
     with monkeypatch.context() as patch:
         patch.setattr("agent.services.vault.uploads_desk.check_receipt", OurBug())
@@ -342,7 +334,7 @@ def test_a_bug_that_the_directory_meets_is_told_with_its_trace(rig: Rig, caplog:
 
 
 def test_why_an_upload_waits_is_told_once(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     rig.share(request_id)
     rig.uplink.fails = True
     rig.pass_s(600)
@@ -355,7 +347,7 @@ def test_why_an_upload_waits_is_told_once(rig: Rig, caplog: pytest.LogCaptureFix
 
 def test_a_press_while_the_vault_has_too_much_to_do_is_not_lost(tmp_path: Path) -> None:
     rig = Rig(tmp_path, button="pin = 4")
-    request_id = _pending(rig)
+    request_id = rig.ask_the_owner()
     assert rig.share(request_id) is State.CONFIRMING
     for wanted in ("GRACE", "PENDING"):  # the first press confirms, the second stops
         for _ in range(MAX_POSTED):
