@@ -11,7 +11,7 @@ import numpy as np
 
 from agent.capture import motion_numbers as n
 from agent.capture.motion_light import LightFit
-from agent.capture.motion_planes import CROSS, Mask, Plane, above, at_least, share
+from agent.capture.motion_planes import CROSS, WIDE, Mask, Plane, above, at_least, share
 
 
 class Background:
@@ -207,8 +207,12 @@ class Background:
 
     def _set_reach(self) -> None:
         self._stale = False
+        cv2.dilate(self.threshold, WIDE, self._b)
+        above(self._b, n.SWAYED * n.THRESHOLD_FLOOR * self._scale, self._mask)
         for reach, out, sign in ((self._high, self.per_rise, 1.0), (self._low, self.per_fall, -1.0)):
             cv2.scaleAdd(self.threshold, 0.5, self._none, self._a)
-            cv2.scaleAdd(reach, n.SWAY_REACH, self._a, self._a)
+            cv2.scaleAdd(reach, n.SWAY_REACH, self._a, self._b)
+            cv2.scaleAdd(reach, n.QUIET_REACH, self._a, self._a)
+            cv2.copyTo(self._b, self._mask, self._a)
             cv2.max(self._a, self.threshold, self._a)
             cv2.divide(self._zone, self._a, out, sign)

@@ -62,6 +62,8 @@ JUMP_EXPLAINS = 0.85  # a jump of the light leaves less than this of what was un
 
 # what counts as evidence
 SWAY_REACH = 0.6  # of a block: texture that moves by less explains a change within its neighbours' range
+QUIET_REACH = 0.3  # the same where nothing around has ever swayed
+SWAYED = 1.3  # of the lowest threshold: from here on it has
 RECENT_FRACTION = 0.2  # of its size: a change is over when it differs by less from the recent past
 WINDOW_BLOCKS = 5  # light is smooth over this many blocks, people are not
 SOFT_FRACTION = 0.35  # a change must be sharper than this fraction of the smooth change around it
@@ -80,7 +82,7 @@ FASTEST_BLOCKS = 10.0  # blocks a second beyond its own width: a runner near the
 
 # when a candidate is believed
 BRIEF_S = 0.45  # insects and reflections are gone by then
-BRIEF_LARGE_S = 0.25  # something large need not wait so long
+BRIEF_LARGE_S = 0.35  # something large need not wait so long, but longer than an insect near the lens
 LARGE_FRACTION = 0.015
 SELDOM_S = 0.8  # between two looks: whoever hurries is in one of them only,
 SELDOM_ON = 1.8  # and strong evidence must do
