@@ -197,6 +197,7 @@ class Background:
         # more sensitive means fainter things, not more noise: what is learned never counts for less
         cv2.scaleAdd(self.restless, n.THRESHOLD_PER_RESTLESS * max(1.0, self._scale), self._none, self.threshold)
         np.maximum(self.threshold, np.float32(n.THRESHOLD_FLOOR * self._scale), out=self.threshold)
+        np.minimum(self.threshold, np.float32(n.THRESHOLD_CEILING), out=self.threshold)
         cv2.divide(self._zone, self.threshold, self.per_threshold)
         self._stale = True
         # whole levels that do not exceed: half a level less, and rounded

@@ -45,6 +45,7 @@ RESTLESS_FALL_FIRST_S = 10.0  # at the start, and a second more with every secon
 RESTLESS_CAP = 4.0  # thresholds: one event cannot teach more than this
 RESTLESS_IN_VISIT = 0.1  # while someone travels through, restlessness is learned this much slower
 THRESHOLD_FLOOR = 2.5
+THRESHOLD_CEILING = 50.0  # what differs by more is no leaf, whatever passed here before
 THRESHOLD_PER_RESTLESS = 2.4
 
 # global light and shake: prior widths in levels (gain, contrast, gain slopes, offset slopes) and blocks (shift)
@@ -82,7 +83,7 @@ FASTEST_BLOCKS = 10.0  # blocks a second beyond its own width: a runner near the
 
 # when a candidate is believed
 BRIEF_S = 0.45  # insects and reflections are gone by then
-BRIEF_LARGE_S = 0.35  # something large need not wait so long, but longer than an insect near the lens
+BRIEF_LARGE_S = 0.3  # something large need not wait so long, but longer than an insect near the lens
 LARGE_FRACTION = 0.015
 SELDOM_S = 0.8  # between two looks: whoever hurries is in one of them only,
 SELDOM_ON = 1.8  # and strong evidence must do
