@@ -322,6 +322,17 @@ def test_a_tree_that_sways_while_the_kernel_learns_is_nobody(seed: int) -> None:
         assert not kernel.step(np.asarray(luma, np.uint8), n * 1000 / 15).motion
 
 
+def test_traffic_at_the_start_does_not_hide_a_small_dark_car_for_ever() -> None:
+    seen = Background((30, 40), scale=1.0, zone=np.ones((30, 40), np.float32))
+    road = np.full((30, 40), 120, np.uint8)
+    seen.restart(road)
+    for car in (240, 10) * 5:
+        road[:6, 20:26] = car
+        seen.compare(road, 0.1, None)
+        seen.learn(first=True)
+    assert seen.threshold.max() == numbers.THRESHOLD_CEILING
+
+
 def test_a_scene_is_the_same_for_the_same_seed_and_another_for_another() -> None:
     one, same, other = (next(iter(scenes.play("walker", seed))).luma for seed in (1, 1, 2))
     assert np.array_equal(one, same)

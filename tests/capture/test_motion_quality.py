@@ -44,6 +44,12 @@ def test_whoever_comes_is_recorded(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", [307, 333])
+def test_whoever_is_faint_is_followed_past_strong_edges_and_over_texture(seed: int) -> None:
+    assert scored("faint", seed).recall > 0.95
+
+
+@pytest.mark.slow
 def test_all_scenes_together_stay_within_the_target() -> None:
     total = Score()
     for name in scenes.SCENES:
