@@ -102,25 +102,30 @@ def phones(config: Config, args: argparse.Namespace) -> int:
     return 0
 
 
+def _change_phone(config: Config, args: argparse.Namespace, verb: str, state: str, *words: str) -> int:
+    _ask(config, verb, {"phone": args.phone})
+    if args.json:
+        _print_json({"phone": args.phone, "state": state})
+    else:
+        print(f"Phone {args.phone} is", "\n".join(words))
+    return 0
+
+
 def admit(config: Config, args: argparse.Namespace) -> int:
     """Let a waiting phone in."""
-    _ask(config, "admit", {"phone": args.phone})
-    if args.json:
-        _print_json({"phone": args.phone, "state": "admitted"})
-        return 0
-    print(f"Phone {args.phone} is admitted. New clips are sealed to it too.")
-    return 0
+    return _change_phone(config, args, "admit", "admitted", "admitted. New clips are sealed to it too.")
 
 
 def unpair(config: Config, args: argparse.Namespace) -> int:
     """Put a phone out, such as one that was lost."""
-    _ask(config, "unpair", {"phone": args.phone})
-    if args.json:
-        _print_json({"phone": args.phone, "state": "unpaired"})
-        return 0
-    print(f"Phone {args.phone} is out: it sees nothing new and can't share. What it has watched it has watched.")
-    print("If it was the only one, the next phone that you pair waits until you let it in: see `doorbell phones`.")
-    return 0
+    return _change_phone(
+        config,
+        args,
+        "unpair",
+        "unpaired",
+        "out: it sees nothing new and can't share. What it has watched it has watched.",
+        "If it was the only one, the next phone that you pair waits until you let it in: see `doorbell phones`.",
+    )
 
 
 def status(config: Config, args: argparse.Namespace) -> int:

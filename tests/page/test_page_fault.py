@@ -55,10 +55,21 @@ def test_status_shows_it_until_the_page_listens_or_is_gone(
     eventually(lambda: "page-port" not in said())
 
 
-def test_a_page_without_a_vault_says_it_to_nobody(tmp_path: Path) -> None:
-    page = WireVault(tmp_path / "page.sock", FakeClock(), lambda: None)
-    page.tell_faults(["page-port"])
-    page.close()
+def test_what_a_page_says_while_the_vault_is_away_nobody_hears(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house = Listening(tmp_path)
+
+    def said() -> str:
+        assert house.run("status") == 0
+        return capsys.readouterr().out
+
+    page = WireVault(house.config.device.run_dir / "page.sock", FakeClock(), lambda: None)
+    with contextlib.closing(page):
+        page.tell_faults(["page-port"])
+        house.listen()
+        assert "page-port" not in said()
+    house.silence()
 
 
 @pytest.mark.parametrize(
