@@ -46,14 +46,14 @@ def measure(folder: Path, size: int) -> None:
     film = os.urandom(size)
     sealer, to = Sealer(), recipients()
     plain_fd = os.open(folder, os.O_RDONLY)
-    with SegmentFolder(folder) as store, ThreadPoolExecutor(2) as hashing:
+    with SegmentFolder(folder) as store, ThreadPoolExecutor(1) as beside:
 
         def sealed() -> None:
-            draft = draft_segment(sealer, meta(), film, hashing)
+            draft = draft_segment(sealer, meta(), film, beside)
             store.write_proving(draft.meta.id, draft.file, lambda: draft.prove(to))
 
         def compute() -> None:
-            draft_segment(sealer, meta(), film, hashing).prove(to)
+            draft_segment(sealer, meta(), film, beside).prove(to)
 
         def plain() -> None:
             fd = os.open(f"{new_id()}.plain", os.O_WRONLY | os.O_CREAT, dir_fd=plain_fd)

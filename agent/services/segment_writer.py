@@ -74,7 +74,7 @@ class SegmentWriter:
         self._stop = threading.Event()
         self._folder: SegmentFolder | None = None
         self._sealer = Sealer()
-        self._hashing = ThreadPoolExecutor(2, thread_name_prefix="sha256")
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="proof")
         self._muxer: tuple[StreamInfo, Muxer] | None = None
         self._clip: _Clip | None = None
         self._thread = threading.Thread(target=self._work, name="segment-writer")
@@ -121,7 +121,7 @@ class SegmentWriter:
                 self._muxer[1].close()
             if self._folder is not None:
                 self._folder.close()
-            self._hashing.shutdown()
+            self._beside.shutdown()
 
     def _finish(self, job: Job) -> None:
         """Write one segment, trying again while the disk is in trouble; drop one that can't be written at all."""
@@ -173,7 +173,7 @@ class SegmentWriter:
             masked=info.masked,
             dropped=segment.dropped,
         )
-        draft = draft_segment(self._sealer, meta, mp4, self._hashing)
+        draft = draft_segment(self._sealer, meta, mp4, self._beside)
         self._open_folder().write_proving(meta.id, draft.file, lambda: draft.prove(current.recipients))
         self._on_sealed(meta.id)
         return True

@@ -67,8 +67,8 @@ def seal_segment(
         BugError: no recipient, or the file does not open to what went in.
         RefusedError: E_SIZE when the segment is too large.
     """
-    with ThreadPoolExecutor(2) as hashing:
-        draft = draft_segment(sealer, meta, mp4, hashing)
+    with ThreadPoolExecutor(1) as beside:
+        draft = draft_segment(sealer, meta, mp4, beside)
         return draft.prove(recipients), draft.file
 
 
