@@ -108,6 +108,9 @@ class Trigger:
         if self._now_ns is not None and capture_ns < self._now_ns:
             raise BugError("a frame's capture time lies before the previous frame's")
         self._now_ns = capture_ns
+        if self._clip_ns is None and not motion and not press and not self._waiting:  # nearly always
+            self._run_ns = None
+            return None
         if not motion:
             self._run_ns = None
         elif self._run_ns is None:
