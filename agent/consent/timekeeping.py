@@ -61,11 +61,20 @@ class Timekeeper:
         offset_ms: how UTC last stood against boot time in this boot, if it was trusted then: a restart of the
             process must not hide a jump.
         anchor_ms: how it stood when it was first trusted in this boot, or was confirmed since.
+        is_suspect: whether it was in doubt: a restart of the process must not end a suspicion either, not even
+            where UTC stands again as it did before the jump.
     """
 
-    def __init__(self, floor_s: int, offset_ms: int | None = None, anchor_ms: int | None = None) -> None:
+    def __init__(
+        self,
+        floor_s: int,
+        offset_ms: int | None = None,
+        anchor_ms: int | None = None,
+        *,
+        is_suspect: bool = False,
+    ) -> None:
         self.floor_s = floor_s
-        self.trust = Trust.UNTRUSTED
+        self.trust = Trust.SUSPECT if is_suspect else Trust.UNTRUSTED
         self._offset_ms = offset_ms
         self._anchor_ms = offset_ms if anchor_ms is None else anchor_ms
 

@@ -107,6 +107,17 @@ def test_after_a_confirmation_a_jump_is_measured_from_there() -> None:
     assert isinstance(keeper.observe(NOW_MS + 3 * DAY_MS + 5_001, 0, synchronised=True), Jumped)
 
 
+def test_a_restart_of_the_process_does_not_end_a_suspicion_even_where_utc_went_back() -> None:
+    for by_ms in (0, DAY_MS // 2):
+        keeper = Timekeeper(FLOOR_S, offset_ms=NOW_MS, anchor_ms=NOW_MS, is_suspect=True)
+        assert _worth(keeper) == "suspect"
+        assert keeper.observe(NOW_MS + by_ms, 0, synchronised=True) is None
+        assert _worth(keeper) == "suspect"
+        assert keeper.confirm()
+        assert keeper.anchor_ms == NOW_MS + by_ms
+        assert _worth(keeper) == "synced"
+
+
 def test_a_restart_of_the_process_does_not_hide_steps() -> None:
     keeper = Timekeeper(FLOOR_S, offset_ms=NOW_MS + 23 * 3_600_000, anchor_ms=NOW_MS)
     assert isinstance(keeper.observe(NOW_MS + DAY_MS + 1, 0, synchronised=True), Jumped)

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,28 @@ def test_a_suspicion_ends_when_the_directory_that_is_held_brackets_now(rig: Rig,
     assert rig.vault.answers.status()["clock"] == "synced"
     assert "clock-suspect" not in rig.vault.house.faults.all()
     assert _clocks(rig)[-1] == "synced"
+    assert not json.loads((rig.config.device.state_dir / "recipients.json").read_text())["suspect"]
+
+
+@pytest.mark.parametrize("back_h", [48, 30])  # to where it was, or to what is no jump from there
+def test_a_restart_ends_no_suspicion_of_a_clock_that_went_back(rig: Rig, back_h: int) -> None:
+    rig.platform.is_reachable = False
+    rig.clock.jump_s(48 * 3_600)
+    rig.pass_s(10)
+    assert rig.vault.answers.status()["clock"] == "suspect"
+    rig.platform._view = replace(rig.platform.view, timestamp_expires_s=0)  # type: ignore[type-var]  # brackets nothing
+    rig.clock.jump_s(-back_h * 3_600)
+    rig.restart()
+    rig.pass_s(10)
+    assert rig.vault.answers.status()["clock"] == "suspect"
+    assert _clocks(rig)[-1] == "suspect"
+    assert json.loads((rig.config.device.state_dir / "recipients.json").read_text())["suspect"]
+    now_s = rig.clock.utc_ms() // 1_000
+    rig.vault.phones.act(rig.phone.action(rig, "settings", {"clock_at": now_s}))
+    assert _clocks(rig)[-1] == "synced"
+    rig.restart()
+    rig.pass_s(10)
+    assert rig.vault.answers.status()["clock"] == "synced"
     assert not json.loads((rig.config.device.state_dir / "recipients.json").read_text())["suspect"]
 
 

@@ -81,13 +81,15 @@ class House:
         return Settings(requests_enabled=self.config.requests.enabled)
 
     def _load_keeper(self) -> Timekeeper:
+        boot = self.clock.boot_id()
         floor_s = ledger.fact(self.db.tx, "floor_s")
-        offset_ms = ledger.fact(self.db.tx, f"offset_ms:{self.clock.boot_id()}")
-        anchor_ms = ledger.fact(self.db.tx, f"anchor_ms:{self.clock.boot_id()}")
+        offset_ms = ledger.fact(self.db.tx, f"offset_ms:{boot}")
+        anchor_ms = ledger.fact(self.db.tx, f"anchor_ms:{boot}")
         return Timekeeper(
             max(BUILD_S, floor_s if isinstance(floor_s, int) else 0),
             offset_ms if isinstance(offset_ms, int) else None,
             anchor_ms if isinstance(anchor_ms, int) else None,
+            is_suspect=ledger.fact(self.db.tx, f"suspect:{boot}") is not None,
         )
 
     # ---- time

@@ -61,7 +61,10 @@ class TimeDesk:
         self._show()
 
     def _log_clock(self, offset_ms: int | None) -> None:
-        """Log what UTC is worth now; a trusted offset also maps what this boot recorded without one."""
+        """Log what UTC is worth now; a trusted offset also maps what this boot recorded without one.
+
+        A doubt is kept until `_cleared` ends it: a restart of the process in the same boot is no reason to trust.
+        """
         boot = self._house.clock.boot_id()
         reading = self._house.now()
         state = self._house.keeper.trust.value
@@ -72,9 +75,12 @@ class TimeDesk:
             return  # a restart of the process in the same boot: logged already
         with self._house.db.transaction() as tx:
             number = self._house.log(tx, "clock", {"boot": boot, "offset_ms": known, "state": state})
+            if state == Trust.SUSPECT.value:
+                ledger.set_fact(tx, f"suspect:{boot}", known)
             if offset_ms is not None:
                 sqlite_store.put_mapping(tx, boot, offset_ms, number)
-                tx.execute("DELETE FROM facts WHERE name LIKE 'offset_ms:%' OR name LIKE 'anchor_ms:%'")
+                for name in ("offset_ms", "anchor_ms", "suspect"):  # of earlier boots too
+                    tx.execute("DELETE FROM facts WHERE name LIKE ?", (f"{name}:%",))
                 ledger.set_fact(tx, fact, offset_ms)
                 anchor_ms = self._house.keeper.anchor_ms
                 ledger.set_fact(tx, f"anchor_ms:{boot}", offset_ms if anchor_ms is None else anchor_ms)
