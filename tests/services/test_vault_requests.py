@@ -1,6 +1,7 @@
 """What happens to a request in the real vault: arrival, decision, grace, release, receipt, and every way out."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,26 @@ def test_a_stop_in_the_grace_time_brings_the_request_back(rig: Rig) -> None:
     rig.pass_s(120)
     assert rig.state(request_id) == "PENDING"
     assert rig.uplink.received == {}
+
+
+def test_a_grace_time_that_was_stopped_leaves_the_next_one_alone(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request_id = rig.ask_the_owner()
+    rig.share(request_id)
+    late: list[Callable[[], None]] = []
+    with monkeypatch.context() as patch:  # a directory that is slow when the first grace time is over
+        patch.setattr(rig.vault.directory, "when_ready", lambda _agency, action: late.append(action))
+        rig.pass_s(GRACE_S)
+    rig.vault.decisions.stop(request_id)
+    assert rig.share(request_id) is State.GRACE
+    left_s = rig.vault.decisions.seconds_left(rig.vault.requests.row(request_id))
+    late[0]()
+    assert rig.vault.decisions.seconds_left(rig.vault.requests.row(request_id)) == left_s == 60
+    rig.pass_s(55)
+    assert rig.state(request_id) == "GRACE"
+    rig.pass_s(10)
+    assert rig.state(request_id) == "DELIVERED"
 
 
 def test_a_stop_while_uploading_withdraws_and_deletes(rig: Rig) -> None:

@@ -319,14 +319,14 @@ class DecisionsDesk:
         self._requests.change(row, event_for(refused))
 
     def _grace_over(self, request_id: Id) -> None:
-        row = ledger.request(self._tx, request_id)
+        row, since_ns = ledger.request(self._tx, request_id), self._grace_since_ns.get(request_id)
         if row is not None and row.state is State.GRACE:
-            self._directory.when_ready(row.agency, lambda: self._release(request_id))
+            self._directory.when_ready(row.agency, lambda: self._release(request_id, since_ns))
 
-    def _release(self, request_id: Id) -> None:
+    def _release(self, request_id: Id, since_ns: int | None) -> None:
         row = ledger.request(self._tx, request_id)
-        if row is None or row.state is not State.GRACE:
-            return  # stopped meanwhile
+        if row is None or row.state is not State.GRACE or self._grace_since_ns.get(request_id) != since_ns:
+            return  # stopped meanwhile; if it was shared again, that grace time has a timer of its own
         try:
             self.release(row)
         except NotYetError:
