@@ -5,7 +5,7 @@ open key opens. That key is made at each start of the vault, so nothing recorded
 way. The envelope then passes the same checks as a phone's: there is no second door.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -56,7 +56,6 @@ def make_console_consent(
     decision: Decision,
     channel: Channel,
     stanzas: Mapping[Id, bytes],
-    chosen: Iterable[Id] | None = None,
 ) -> Consent:
     """Make, sign and check a decision by the button's key.
 
@@ -66,11 +65,11 @@ def make_console_consent(
         keys: the button's keys.
         decision: share or decline.
         channel: button or console.
-        stanzas: by segment id, the stanzas that the button's open key may open.
-        chosen: which of the matching segments to share; None for all. At most 512, the earliest first.
+        stanzas: by segment id, the stanzas that the button's open key may open. A share names every matching
+            segment that opens: at most 512, the earliest first.
 
     Raises:
-        RefusedError: as `check_consent`; C_LOCKED when none of the chosen segments opens.
+        RefusedError: as `check_consent`; C_LOCKED when none opens.
         BugError: the channel is a phone's.
     """
     if channel is Channel.PHONE or keys.kid != kid_of(facts.button_pub):
@@ -82,21 +81,19 @@ def make_console_consent(
         check_current(facts, recheck)
         check_clock(facts, recheck)
         check_rate(facts)
-        grants = _open_and_wrap(facts, keys, stanzas, None if chosen is None else frozenset(chosen))
+        grants = _open_and_wrap(facts, keys, stanzas)
     nonce = facts.nonces.issue(keys.kid, facts.request.id, facts.now_ns)
     payload = _payload(facts, keys.kid, decision, channel, grants, nonce, prev)
     return check_consent(sign("consent", payload, [keys.sign_key]), facts)
 
 
-def _open_and_wrap(
-    facts: DecisionFacts, keys: ButtonKeys, stanzas: Mapping[Id, bytes], chosen: frozenset[Id] | None
-) -> list[Grant]:
+def _open_and_wrap(facts: DecisionFacts, keys: ButtonKeys, stanzas: Mapping[Id, bytes]) -> list[Grant]:
     grants: list[Grant] = []
     for segment in sorted(facts.segments, key=lambda segment: (segment.start_ms, segment.id)):
         if len(grants) == MAX_SEGMENTS:
             break
         stanza = stanzas.get(segment.id)
-        if stanza is None or (chosen is not None and segment.id not in chosen):
+        if stanza is None:
             continue
         cek = _open(keys, segment, stanza)
         if cek is not None:

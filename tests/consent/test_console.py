@@ -12,6 +12,7 @@ from agent.consent.console import ButtonKeys, make_console_consent
 from agent.consent.decision_facts import DecisionFacts, StandingDecline
 from agent.consent.states import State
 from agent.core.errors import BugError, RefusedError
+from agent.core.ids import Id
 from agent.core.keys import raw_public
 from agent.core.seal import grant_info, open_cek
 from tests.fakes.consent_house import (
@@ -51,10 +52,10 @@ def test_the_console_shares_what_the_buttons_key_opens(channel: Channel) -> None
     assert recall_consent(consent.raw, phones={}, button_pub=public) == consent
 
 
-def test_the_console_can_choose_and_the_order_is_that_of_time() -> None:
+def test_what_is_shared_is_in_the_order_of_time() -> None:
     house = House()
-    some = make(house.facts(segments=SEGMENTS[::-1]), chosen=[SEGMENTS[2].id, SEGMENTS[0].id])
-    assert [grant.segment for grant in some.form.grants] == [SEGMENTS[0], SEGMENTS[2]]
+    consent = make(house.facts(segments=SEGMENTS[::-1]))
+    assert [grant.segment for grant in consent.form.grants] == list(SEGMENTS)
 
 
 def test_what_was_recorded_before_the_vault_started_stays_locked() -> None:
@@ -67,10 +68,10 @@ def test_what_was_recorded_before_the_vault_started_stays_locked() -> None:
     assert [grant.segment for grant in make(house.facts(), stanzas=mixed).form.grants] == [SEGMENTS[0]]
 
 
-@pytest.mark.parametrize("change", [{"stanzas": {}}, {"chosen": []}, {"chosen": [an_id("no segment")]}])
-def test_nothing_that_opens_is_c_locked(change: dict[str, Any]) -> None:
+@pytest.mark.parametrize("opens", [{}, {an_id("no segment"): b""}])
+def test_nothing_that_opens_is_c_locked(opens: dict[Id, bytes]) -> None:
     with pytest.raises(RefusedError) as refused:
-        make(House().facts(), **change)
+        make(House().facts(), stanzas=opens)
     assert refused.value.code == "C_LOCKED"
 
 

@@ -187,7 +187,7 @@ def test_a_lost_phone_is_put_out_at_the_console(house: Listening, capsys: pytest
 def test_every_verb_of_the_console_has_its_command() -> None:
     commands = {*CONSOLE, "consistency"}  # which `log --against` asks
     vault: Any = SimpleNamespace()
-    assert ConsoleVerbs(vault, vault, vault, vault, vault).table().keys() == commands
+    assert ConsoleVerbs(vault, vault, vault, vault).table().keys() == commands
 
 
 def test_foreign_text_cannot_move_the_cursor() -> None:

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from agent.consent.button import Gesture
-from agent.consent.consent_form import Channel, Decision
+from agent.consent.consent_form import Decision
 from agent.consent.states import TABLE, State
 from agent.core.encoding import unb64
 from agent.core.errors import RefusedError
@@ -240,8 +240,7 @@ class HouseMachine(RuleBasedStateMachine):
 
     def _console(self, request_id: str) -> None:
         answers: list[Any] = []
-        decide = self.rig.vault.decisions.decide_here
-        decide(request_id, Decision.SHARE, Channel.CONSOLE, None, answers.append)
+        self.rig.vault.decisions.decide_at_console(request_id, Decision.SHARE, answers.append)
         self.rig.settle()
         if isinstance(answers[0], State):
             self._follow(request_id, None, None)

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent.consent.button import Gesture
-from agent.consent.consent_form import Channel, Decision
+from agent.consent.consent_form import Decision
 from agent.consent.states import State
 from agent.core.encoding import unb64
 from agent.core.errors import BugError, DoorbellError, RefusedError
@@ -447,7 +447,7 @@ def test_the_console_shares_what_its_key_opens(rig: Rig) -> None:
     rig.record()
     request_id = rig.ask()
     answers: list[State | DoorbellError | BugError] = []
-    rig.vault.decisions.decide_here(request_id, Decision.SHARE, Channel.CONSOLE, None, answers.append)
+    rig.vault.decisions.decide_at_console(request_id, Decision.SHARE, answers.append)
     assert answers == [State.GRACE]
     rig.pass_s(GRACE_S)
     assert rig.state(request_id) == "DELIVERED"
@@ -461,7 +461,7 @@ def test_after_a_restart_the_console_opens_nothing_older(rig: Rig) -> None:
     request_id = rig.ask()
     rig.restart()
     answers: list[Any] = []
-    rig.vault.decisions.decide_here(request_id, Decision.SHARE, Channel.CONSOLE, None, answers.append)
+    rig.vault.decisions.decide_at_console(request_id, Decision.SHARE, answers.append)
     assert code_of(answers[0]) == "C_LOCKED"
 
 

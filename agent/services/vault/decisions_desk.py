@@ -138,10 +138,8 @@ class DecisionsDesk:
         else:
             check()
 
-    def decide_here(
-        self, request_id: object, decision: Decision, channel: Channel, chosen: list[Id] | None, answer: Answer
-    ) -> None:
-        """Decide by the button's key, at the console or by the button.
+    def decide_at_console(self, request_id: object, decision: Decision, answer: Answer) -> None:
+        """Decide by the button's key. No gesture of the button does so alone: it only confirms or stops.
 
         Raises:
             RefusedError: NOT_FOUND.
@@ -155,9 +153,8 @@ class DecisionsDesk:
                 for one in self._store.matching(now.from_s, now.to_s)
                 if (sealed := sqlite_store.stanza(self._tx, keys.open_kid, one.i)) is not None
             }
-            facts = self._facts(now)
             return make_console_consent(
-                facts, keys, decision=decision, channel=channel, stanzas=stanzas, chosen=chosen
+                self._facts(now), keys, decision=decision, channel=Channel.CONSOLE, stanzas=stanzas
             )
 
         def check() -> None:

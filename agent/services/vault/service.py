@@ -213,7 +213,7 @@ class Vault:
                 self.uplink.detached,
             ),
             Peer("page", page.table(), pages.attach, pages.detached),
-            Peer("console", ConsoleVerbs(house, answers, self.phones, self.decisions, self.recorder).table()),
+            Peer("console", ConsoleVerbs(answers, self.phones, self.decisions, self.recorder).table()),
         ]
 
     def _log_boot(self) -> None:

@@ -7,7 +7,7 @@ peer sends is foreign data: fields are read by the small readers at the end, whi
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from agent.consent.consent_form import Channel, Decision
+from agent.consent.consent_form import Decision
 from agent.consent.phones import PhoneState
 from agent.consent.sqlite_ledger import PhoneRow
 from agent.consent.states import State
@@ -132,9 +132,8 @@ class ConsoleVerbs:
     """What the command line on the device may ask: whoever has a shell here is the owner."""
 
     def __init__(
-        self, house: House, answers: Answers, phones: PhonesDesk, decisions: DecisionsDesk, recorder: RecorderDesk
+        self, answers: Answers, phones: PhonesDesk, decisions: DecisionsDesk, recorder: RecorderDesk
     ) -> None:
-        self._house = house
         self._answers = answers
         self._phones = phones
         self._decisions = decisions
@@ -169,11 +168,11 @@ class ConsoleVerbs:
 
     def _approve(self, request: Request) -> None:
         asked, answer = request.message.args.get("id"), answer_with_state(request)
-        self._decisions.decide_here(asked, Decision.SHARE, Channel.CONSOLE, None, answer)
+        self._decisions.decide_at_console(asked, Decision.SHARE, answer)
 
     def _decline(self, request: Request) -> None:
         asked, answer = request.message.args.get("id"), answer_with_state(request)
-        self._decisions.decide_here(asked, Decision.DECLINE, Channel.CONSOLE, None, answer)
+        self._decisions.decide_at_console(asked, Decision.DECLINE, answer)
 
     def _log(self, request: Request) -> Message:
         args = request.message.args
