@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from agent.core.errors import RefusedError, TroubleError
 from agent.page.port import EVENT_NAMES, Body, Event, EventName
+from agent.services.deadlines import DECISION_S
 from agent.services.wire import Link, Message
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from agent.core.strict_json import Json
 
 RECONNECT_NS: Final = 1_000_000_000
+ANSWER_S: Final = 10.0
 
 
 class WireVault:
@@ -70,18 +72,20 @@ class WireVault:
         return Message()
 
     def _ask(
-        self, verb: str, args: dict[str, Any], blob: bytes | None = None, *, takes_fds: bool = False
+        self,
+        verb: str,
+        args: dict[str, Any],
+        blob: bytes | None = None,
+        *,
+        takes_fds: bool = False,
+        timeout_s: float = ANSWER_S,
     ) -> Message:
         # None values are left out: the table of verbs knows no null.
         given: dict[str, Json] = {key: value for key, value in args.items() if value is not None}
-        return self._connected().call(verb, given, blob=blob, takes_fds=takes_fds)
+        return self._connected().call(verb, given, blob=blob, takes_fds=takes_fds, timeout_s=timeout_s)
 
     def _body(self, verb: str, blob: bytes | None = None, **args: Any) -> Body:  # noqa: ANN401 JSON values
-        message = self._ask(verb, args, blob)
-        body = message.args.get("body")
-        if not isinstance(body, dict | list):
-            raise TroubleError("link", f"the vault's answer to {verb} has no body")
-        return cast("Body", body)
+        return _body_of(verb, self._ask(verb, args, blob))
 
     def tell_faults(self, codes: Sequence[str]) -> None:
         """Tell the vault what keeps this page from serving; while the vault is away nobody hears it."""
@@ -132,7 +136,8 @@ class WireVault:
 
     def decision(self, session: str, request: str, envelope: bytes) -> Body:
         """See the port."""
-        return self._body("decision", envelope, session=session, id=request)
+        args = {"session": session, "id": request}
+        return _body_of("decision", self._ask("decision", args, envelope, timeout_s=DECISION_S))
 
     def stop(self, session: str, request: str) -> Body:
         """See the port."""
@@ -187,3 +192,10 @@ class WireVault:
     def on_event(self, listener: Callable[[Event], None]) -> None:
         """See the port."""
         self._listeners.append(listener)
+
+
+def _body_of(verb: str, message: Message) -> Body:
+    body = message.args.get("body")
+    if not isinstance(body, dict | list):
+        raise TroubleError("link", f"the vault's answer to {verb} has no body")
+    return cast("Body", body)
