@@ -6,6 +6,7 @@ Whoever has a shell on the device is its owner. Everything that came from outsid
 import argparse
 import datetime as dt
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,19 +21,22 @@ from agent.core.checkpoint import parse_checkpoint
 from agent.core.encoding import unb64
 from agent.core.errors import RefusedError, TroubleError
 from agent.core.merkle import verify_consistency
+from agent.services.deadlines import DECISION_S
 from agent.services.fault_words import FAULTS
 from agent.services.motion_words import motion_line
 from agent.services.wire import Args, Link, Message
 
 LOG_PAGE: Final = 256
+_SIZE: Final = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 
 #: What the codes of protocol sections 10 and 11 mean to a person at the console; a verb before one: only there.
 _REASONS: Final[Mapping[str, str]] = {
-    "NOT_FOUND": "there is no such thing: {why}",
+    "NOT_FOUND": "{why}: `doorbell requests` lists them",
     "admit C_STATE": "no phone of that id waits: `doorbell phones` lists them",
     "admit E_SCHEMA": "that is no phone's id: `doorbell phones` lists them",
     "unpair C_STATE": "no phone of that id is paired: `doorbell phones` lists them",
     "unpair E_SCHEMA": "that is no phone's id: `doorbell phones` lists them",
+    "stop C_STATE": "{why}",
     "C_STATE": "the request is not waiting for an answer any more",
     "C_STALE": "what was asked or recorded has changed: look again and decide again",
     "C_CLOCK": "the clock is not right yet: wait until the doorbell is online",
@@ -171,8 +175,8 @@ def requests(config: Config, args: argparse.Namespace) -> int:
 
 def _decide(verb: str, said: str) -> Callable[[Config, argparse.Namespace], int]:
     def command(config: Config, args: argparse.Namespace) -> int:
-        answer: Any = _ask(config, verb, {"id": args.id}, timeout_s=150.0).args
-        state = answer["body"]["state"] if "body" in answer else answer["state"]
+        answer: Any = _ask(config, verb, {"id": args.id}, timeout_s=DECISION_S).args
+        state = answer["body"]["state"]
         if args.json:
             _print_json({"state": state})
         else:
@@ -197,7 +201,7 @@ def _compare(config: Config, path: Path, *, as_json: bool) -> int:
         raise TroubleError("checkpoint", f"can't read {path}: save one with `doorbell log --checkpoint`") from exc
     note = note[note.rfind("doorbell/", 0, note.find("\n\n")) :]  # the log may stand before it
     size = note.split("\n")[1] if note.count("\n") > 1 else ""
-    if not size.isdigit() or size == "0":
+    if _SIZE.fullmatch(size) is None:
         raise TroubleError("checkpoint", f"{path} holds no checkpoint: save one with `doorbell log --checkpoint`")
     now: Any = _ask(config, "consistency", {"size": int(size)}).args["body"]
     try:

@@ -11,6 +11,7 @@ import pytest
 
 from agent.__main__ import CONSOLE, main
 from agent.consent.pairing import six_digits
+from agent.consent.states import State
 from agent.core.checkpoint import parse_checkpoint
 from agent.core.encoding import unb64
 from agent.core.keys import raw_public
@@ -25,7 +26,7 @@ class Listening(Rig):
 
     def listen(self) -> None:
         """Start the vault anew in a thread of its own, to which its database belongs."""
-        self.vault.close()
+        self.close()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._live)
         self._thread.start()
@@ -33,12 +34,9 @@ class Listening(Rig):
 
     def _live(self) -> None:
         self.start()
-        servers = self.vault.start()
         self._ready.set()
         self.vault.loop.run()
-        for server in servers:
-            server.close()
-        self.vault.close()
+        self.close()
 
     def silence(self) -> None:
         self.vault.loop.stop()
@@ -98,8 +96,33 @@ def test_an_unknown_request_is_one_plain_line(house: Listening, capsys: pytest.C
     for verb in ("approve", "decline", "stop"):
         assert house.run(verb, "0" * 32) == 1
         said = capsys.readouterr().err
-        assert "there is no such request" in said
+        assert "there is no such request: `doorbell requests` lists them" in said
         assert len(said.strip().split("\n")) == 1
+
+
+def test_what_can_not_be_stopped_is_said_and_what_is_stopped_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house = Listening(tmp_path)
+    request_id = house.ask_the_owner()
+    house.listen()
+    assert house.run("stop", request_id) == 1
+    assert "the request is PENDING: there is nothing to stop" in capsys.readouterr().err
+    assert house.run("decline", request_id) == 0
+    assert "Declined. Nobody is told." in capsys.readouterr().out
+    assert house.run("decline", request_id) == 1
+    assert "not waiting for an answer any more" in capsys.readouterr().err
+    house.silence()
+
+
+def test_what_was_approved_is_stopped_at_the_console(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    house = Listening(tmp_path)
+    request_id = house.ask_the_owner()
+    assert house.share(request_id) is State.GRACE
+    house.listen()
+    assert house.run("stop", request_id) == 0
+    assert capsys.readouterr().out == "Stopped. The request is PENDING now.\n"
+    house.silence()
 
 
 def test_the_log_is_exported_with_its_checkpoint(house: Listening, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,7 +159,13 @@ def test_a_saved_checkpoint_finds_a_changed_log(
     assert "THE LOG WAS CHANGED" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["", "nothing", "doorbell/x\n7\n\n", "doorbell/0000000000000000\n1\nAAA=\n\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "nothing", "doorbell/x\n7\n\n", "doorbell/0000000000000000\n1\nAAA=\n\n"),
+        *("doorbell/x\n0\n\n", "doorbell/x\n\u00b2\n\n", f"doorbell/x\n{'7' * 5_000}\n\n"),
+    ],
+)
 def test_what_is_no_checkpoint_is_one_plain_line(
     house: Listening, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:

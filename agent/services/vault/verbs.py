@@ -150,7 +150,7 @@ class ConsoleVerbs:
             "requests": lambda _: body(self._answers.requests()),
             "approve": self._approve,
             "decline": self._decline,
-            "stop": lambda request: Message({"state": self._decisions.stop(request.message.args.get("id")).value}),
+            "stop": self._stop,
             "log": self._log,
             "consistency": self._consistency,
         }
@@ -174,10 +174,11 @@ class ConsoleVerbs:
         asked, answer = request.message.args.get("id"), answer_with_state(request)
         self._decisions.decide_at_console(asked, Decision.DECLINE, answer)
 
+    def _stop(self, request: Request) -> Message:
+        return body({"state": self._decisions.stop(request.message.args.get("id")).value})
+
     def _log(self, request: Request) -> Message:
-        args = request.message.args
-        after = None if args.get("after") is None else read_integer(args, "after", high=FAR_MS)
-        return body(self._answers.log(after, read_integer(args, "limit", default=MAX_PAGE, high=MAX_PAGE)))
+        return answer_log(self._answers, request)
 
     def _consistency(self, request: Request) -> Message:
         size = read_integer(request.message.args, "size", low=1, high=FAR_MS)
@@ -278,9 +279,7 @@ class PageVerbs:
         return body(self._answers.clips(phone, before_ms, limit))
 
     def _log(self, request: Request, _: PhoneRow) -> Message:
-        args = request.message.args
-        after = None if args.get("after") is None else read_integer(args, "after", high=FAR_MS)
-        return body(self._answers.log(after, read_integer(args, "limit", default=MAX_PAGE, low=1, high=MAX_PAGE)))
+        return answer_log(self._answers, request)
 
     def _stanzas(self, request: Request, phone: PhoneRow) -> Message:
         if phone.state is not PhoneState.ADMITTED:
@@ -311,6 +310,13 @@ class PageVerbs:
 def _admitted(phone: PhoneRow) -> None:
     if phone.state is not PhoneState.ADMITTED:
         raise RefusedError("C_APPROVER", "this phone waits to be admitted")
+
+
+def answer_log(answers: Answers, request: Request) -> Message:
+    """Answer with a part of the log, for whichever peer asks."""
+    args = request.message.args
+    after = None if args.get("after") is None else read_integer(args, "after", high=FAR_MS)
+    return body(answers.log(after, read_integer(args, "limit", default=MAX_PAGE, low=1, high=MAX_PAGE)))
 
 
 def answer_with_state(request: Request) -> Answer:
