@@ -363,14 +363,14 @@ class Rig:
 
 
 class FullDisk:
-    """Lets a table of the database grow no more, with the very error of a full card."""
+    """Lets a table of the database grow no more, with the very error of a full card; `act`: INSERT or UPDATE."""
 
-    def __init__(self, rig: Rig, table: str = "log") -> None:
+    def __init__(self, rig: Rig, table: str = "log", act: str = "INSERT") -> None:
         self._tx = rig.vault.db.tx
         self._tx.execute("PRAGMA temp.max_page_count = 16")
         self._tx.execute("CREATE TEMP TABLE too_much (what BLOB)")
         self._tx.execute(
-            f"CREATE TEMP TRIGGER full BEFORE INSERT ON main.{table}"
+            f"CREATE TEMP TRIGGER full BEFORE {act} ON main.{table}"
             " BEGIN INSERT INTO too_much VALUES (zeroblob(1000000)); END"
         )
 

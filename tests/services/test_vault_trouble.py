@@ -9,8 +9,9 @@ from typing import NoReturn
 
 import pytest
 
+from agent.consent.sessions import session_message
 from agent.consent.states import State
-from agent.core.encoding import unb64
+from agent.core.encoding import b64, unb64
 from agent.core.errors import BugError, DoorbellError, TroubleError
 from agent.services.unix_server import Server
 from agent.services.vault.database import translated
@@ -18,7 +19,7 @@ from agent.services.vault.loop import MAX_POSTED
 from agent.services.vault.peers import MAX_LINKS, Peer, listen
 from agent.services.vault.store_desk import ROOM_BYTES
 from agent.services.wire import Link, Message, Request
-from tests.fakes.vault_rig import AGENCY, FakePhone, FullDisk, Rig
+from tests.fakes.vault_rig import AGENCY, SPKI, FakePhone, FullDisk, Rig
 
 # ---- peers that leave before they are answered
 
@@ -68,6 +69,17 @@ def test_a_full_disk_is_a_fault_and_every_timer_is_tried_again(rig: Rig) -> None
     rig.pass_s(20)
     assert rig.state(request_id) == "DELIVERED"
     assert "storage-full" not in rig.vault.house.faults.all()
+
+
+def test_the_owner_signs_in_on_a_full_disk_too(rig: Rig) -> None:
+    rig.pass_s(7_200, step_s=600)
+    disk = FullDisk(rig, "phones", "UPDATE")
+    challenge = unb64(rig.vault.phones.challenge(rig.phone.kid)["challenge"])
+    sig = rig.phone.sign_key.sign(session_message(SPKI, challenge))
+    token = rig.vault.phones.session(rig.phone.kid, b64(sig))["session"]
+    assert rig.vault.phones.who(token).kid == rig.phone.kid
+    assert "storage-full" in rig.vault.house.faults.all()
+    disk.make_room()
 
 
 def test_who_waits_for_the_directory_is_answered_on_a_full_disk_too(rig: Rig) -> None:
