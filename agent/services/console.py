@@ -139,10 +139,10 @@ def status(config: Config, args: argparse.Namespace) -> int:
     if args.json:
         _print_json(body)
         return 0
-    recorder: Any = answer.get("recorder") or {}
+    motion: Any = answer["motion"]
     print(f"Recording   {'ready' if body['recording'] else 'no'}")
-    if recorder.get("motion"):
-        print(f"Motion      {motion_line(recorder['motion'])}")
+    if motion:
+        print(f"Motion      {motion_line(motion)}")
     print(f"Requests    {'on' if body['requests_enabled'] else 'off: no request reaches you'}")
     if body["withheld"]:
         print(f"            {body['withheld']} held back since the start, because too many came at once")

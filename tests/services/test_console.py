@@ -81,9 +81,19 @@ def test_status_says_what_is_not_right_and_what_to_do(
     assert house.run("status") == 0
     said = capsys.readouterr().out
     assert "recorder-down" in said
+    assert "Motion" not in said
     assert "Storage" in said
     assert house.run("status", "--json") == 0
     assert json.loads(capsys.readouterr().out)["clock"] == "synced"
+
+
+def test_status_says_what_the_recorder_makes_of_the_picture(
+    house: Listening, capsys: pytest.CaptureFixture[str]
+) -> None:
+    motion: Any = {"clip": True, "why": "motion", "score_milli": 1_520}
+    house.vault.recorder.status({"recording": True, "faults": [], "motion": motion})
+    assert house.run("status") == 0
+    assert "Motion      something moves (152 % of what starts a clip); a clip is being" in capsys.readouterr().out
 
 
 def test_what_was_held_back_is_said_as_on_the_page(house: Listening, capsys: pytest.CaptureFixture[str]) -> None:

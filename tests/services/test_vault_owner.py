@@ -366,6 +366,28 @@ def test_a_hostile_recorder_is_refused(rig: Rig, verb: str, args: dict[str, Any]
     assert isinstance(asked.result, RefusedError)
 
 
+@pytest.mark.parametrize(
+    "motion",
+    [
+        *(None, [], "motion", {}, {"why": "motion"}, {"clip": 1, "why": "motion", "score_milli": 1}),
+        *({"clip": True, "why": 7, "score_milli": 1}, {"clip": True, "why": "motion", "score_milli": "1"}),
+    ],
+)
+def test_a_recorder_that_says_motion_in_another_form_has_said_nothing(rig: Rig, motion: Any) -> None:
+    rig.vault.recorder.status({"recording": True, "faults": [], "motion": motion})
+    assert rig.vault.recorder.motion == {}
+
+
+def test_what_the_recorder_made_of_the_picture_goes_with_it(rig: Rig) -> None:
+    link: Any = object()
+    rig.vault.recorder.attach(link)
+    said: Any = {"clip": True, "motion": True, "score_milli": 1_520, "why": "motion", "pre_roll_short_ms": 0}
+    rig.vault.recorder.status({"recording": True, "faults": [], "motion": said})
+    assert rig.vault.recorder.motion == {"clip": True, "why": "motion", "score_milli": 1_520}
+    rig.vault.recorder.detached(link)
+    assert rig.vault.recorder.motion == {}
+
+
 def test_a_segment_that_is_not_what_its_sidecar_says_goes_to_quarantine(rig: Rig) -> None:
     segment = rig.record()
     folder = rig.config.device.state_dir / "segments"

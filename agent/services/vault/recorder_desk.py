@@ -5,11 +5,12 @@ from collections.abc import Callable
 from typing import Final
 
 from agent.core.errors import RefusedError, TroubleError
-from agent.core.strict_json import Json
+from agent.core.strict_json import MAX_INTEGER, Json, is_integer
 from agent.services.vault.house import House
 from agent.services.wire import Link
 
 MAX_FAULTS: Final = 16
+MAX_MOTION_WHY: Final = 40
 STORAGE_FULL: Final = "storage-full"
 _FAULT: Final = re.compile(r"[a-z][a-z-]{1,39}")  # nothing that could move a terminal's cursor
 
@@ -27,7 +28,7 @@ class RecorderDesk:
         self._on_full = on_full
         self._link: Link | None = None
         self.recording = False
-        self.said: dict[str, Json] = {}
+        self.motion: dict[str, Json] = {}
         house.set_faults("recorder", ["recorder-down"])
 
     def attach(self, link: Link) -> None:
@@ -40,7 +41,7 @@ class RecorderDesk:
         """A link has ended."""
         if self._link is link:
             self._link = None
-            self.recording = False
+            self.recording, self.motion = False, {}
             self._house.set_faults("recorder", ["recorder-down"])
 
     def status(self, args: dict[str, Json]) -> None:
@@ -54,7 +55,7 @@ class RecorderDesk:
             raise RefusedError("E_SCHEMA", "faults: a list of codes")
         codes = [one for one in faults if isinstance(one, str) and _FAULT.fullmatch(one)]
         was, self.recording = self.recording, args.get("recording") is True
-        self.said = args
+        self.motion = _motion(args.get("motion"))
         self._house.set_faults("recorder", codes)
         if was != self.recording:
             self._house.publish("status", {})
@@ -68,3 +69,17 @@ class RecorderDesk:
                 self._link.tell("press")
             except TroubleError:
                 return  # it went just now; the press is in no clip
+
+
+def _motion(said: Json) -> dict[str, Json]:
+    """Return of what the recorder says of the picture just what the console shows, in its forms; else nothing."""
+    if not isinstance(said, dict):
+        return {}
+    clip, why, score_milli = said.get("clip"), said.get("why"), said.get("score_milli")
+    if (
+        not isinstance(clip, bool)
+        or not isinstance(why, str)
+        or not is_integer(score_milli, low=0, high=MAX_INTEGER)
+    ):
+        return {}
+    return {"clip": clip, "why": why[:MAX_MOTION_WHY], "score_milli": score_milli}

@@ -156,7 +156,7 @@ class ConsoleVerbs:
         }
 
     def _status(self, _: Request) -> Message:
-        return Message({"body": self._answers.status(), "recorder": self._recorder.said})
+        return Message({"body": self._answers.status(), "motion": self._recorder.motion})
 
     def _admit(self, request: Request) -> Message:
         self._phones.admit(read_kid(request.message.args, "phone"))
