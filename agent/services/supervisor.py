@@ -86,10 +86,13 @@ class Supervisor:
         if code == WRONG_CONFIG:
             return WRONG_CONFIG
         child.ends += 1
-        child.again_s = now_s + child.wait_s
-        log.warning("%s ended (%s); starting it again in %.1f s", child.name, _how(code), child.wait_s)
-        child.wait_s = min(child.wait_s * 2, LONGEST_WAIT_S)
+        self._again(child, f"ended ({_how(code)})")
         return 0
+
+    def _again(self, child: Child, what: str) -> None:
+        log.warning("%s %s; starting it again in %.1f s", child.name, what, child.wait_s)
+        child.again_s = time.monotonic() + child.wait_s
+        child.wait_s = min(child.wait_s * 2, LONGEST_WAIT_S)
 
     def _may_start(self, child: Child, now_s: float) -> bool:
         """Let the others wait for the vault's sockets at first; without one they would only try again."""
@@ -102,7 +105,11 @@ class Supervisor:
         environment = {**os.environ, VARIABLE: str(os.getpid())}
         environment.pop("NOTIFY_SOCKET", None)  # systemd watches the supervisor, not its children
         command = [sys.executable, "-m", "agent", child.name, "--config", str(self._config)]
-        child.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)  # noqa: S603 - ours
+        try:
+            child.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)  # noqa: S603 - ours
+        except OSError as exc:  # no memory or no process is left for a while: the others are looked after
+            self._again(child, f"can't be started ({exc.strerror})")
+            return
         child.started_s = time.monotonic()
 
     def _stop(self, child: Child) -> bool:

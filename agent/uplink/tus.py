@@ -7,6 +7,7 @@ or make it start again, nothing else: what is sent where is decided by the direc
 import base64
 import re
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ VERSION: Final = {"Tus-Resumable": "1.0.0"}
 PATCH_BYTES: Final = 262_144  # 17 s at 128 kbit/s, well inside PATCH_S
 PATCH_S: Final = 120.0
 SUBMISSION_S: Final = 300.0
+DISCARD_S: Final = 300.0  # for all of a request's uploads: a server that is down must not hold a worker for hours
 MAX_RECEIPT_BYTES: Final = 131_072  # 512 hashes in base64 are 50 kB
 MAX_FRESH_STARTS: Final = 2
 MAX_RESYNCS: Final = 3
@@ -184,13 +186,16 @@ class TusClient:
 
         Raises:
             RefusedError: location, private-address.
-            TroubleError: upload, when one could not be deleted; all were tried.
+            TroubleError: upload, when one could not be deleted; the others were tried within `DISCARD_S`.
         """
         if not all(is_location(location) for location in locations):
             raise RefusedError("location", "this is no upload")
         failed: TroubleError | None = None
+        ends_s = time.monotonic() + DISCARD_S
         with self._session(endpoint) as session:
             for location in locations:
+                if time.monotonic() >= ends_s:
+                    raise failed or PEER.trouble("deletes uploads too slowly")
                 try:
                     answer = session.exchange("DELETE", f"/files/{location}", headers=VERSION)
                     if answer.status != _NO_CONTENT and answer.status not in _GONE:

@@ -1,5 +1,6 @@
 """`doorbell run` with real processes: started in order, restarted, stopped in the reverse."""
 
+import errno
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from agent.services.supervisor import FIRST_WAIT_S, Supervisor
 from demo.directory import Directory
 from tests.fakes.vault_rig import make_config
 
@@ -106,6 +108,26 @@ def test_the_children_end_when_the_supervisor_is_killed(running: Running) -> Non
     running.process.kill()
     running.process.wait()
     _until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children.values()))
+
+
+def test_a_child_that_the_system_has_no_room_for_is_started_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries: list[float] = []
+    supervisor = Supervisor(tmp_path / "d.toml", tmp_path / "console.sock")
+
+    def no_room(*_: object, **__: object) -> None:
+        tries.append(time.monotonic())
+        if len(tries) == 3:
+            supervisor._tell()
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(subprocess, "Popen", no_room)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert supervisor.run() == 0
+    assert tries[1] - tries[0] >= FIRST_WAIT_S
+    assert tries[2] - tries[1] >= 2 * FIRST_WAIT_S
+    assert "vault can't be started (Resource temporarily unavailable)" in caplog.text
 
 
 def test_a_doorbell_that_is_not_set_up_says_so(tmp_path: Path) -> None:

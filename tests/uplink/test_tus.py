@@ -271,6 +271,16 @@ def test_discard_tries_all_and_says_when_one_failed(
     assert server.deleted == [second]
 
 
+def test_discard_ends_where_the_server_takes_too_long_for_all_of_them(
+    attempt: Attempt, client: TusClient, server: UploadServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = attempt.run(), attempt.run()
+    monkeypatch.setattr("agent.uplink.tus.DISCARD_S", 0.0)
+    with pytest.raises(TroubleError, match="too slowly"):
+        client.discard(endpoint_address(server.endpoint), [first, second])
+    assert server.deleted == []
+
+
 def test_discard_takes_only_the_protocols_names(client: TusClient, server: UploadServer) -> None:
     with pytest.raises(RefusedError):
         client.discard(endpoint_address(server.endpoint), ["../submissions"])
