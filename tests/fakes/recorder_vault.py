@@ -33,11 +33,12 @@ def write_recipients(
 
 
 class FakeVault:
-    """Takes hello, sealed and status; refuses the ids in `refuses`."""
+    """Takes hello, sealed and status; refuses the ids in `refuses`, and has a bug that those in `trips` meet."""
 
     def __init__(self, path: Path) -> None:
         self.calls: list[tuple[str, dict[str, Json]]] = []
         self.refuses: set[Json] = set()
+        self.trips: set[Json] = set()
         self.links: list[Link] = []
         self._server = Server(path, self._on_socket)
 
@@ -48,6 +49,8 @@ class FakeVault:
         self.calls.append((verb, message.args))
         if message.args.get("id") in self.refuses:
             raise RefusedError("E_SEGMENT", "no")
+        if message.args.get("id") in self.trips:
+            raise KeyError("nobody expected this")
         return Message()
 
     def said(self, verb: str) -> list[dict[str, Json]]:

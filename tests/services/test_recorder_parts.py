@@ -322,12 +322,14 @@ def test_what_was_sealed_while_the_vault_was_away_is_told_when_it_is_back(tmp_pa
     vault.close()
 
 
-def test_a_refused_segment_does_not_hold_up_the_next(tmp_path: Path, link: VaultLink) -> None:
+def test_a_segment_that_the_vault_does_not_take_does_not_hold_up_the_next(tmp_path: Path, link: VaultLink) -> None:
     vault = FakeVault(tmp_path / "r.sock")
-    bad, good = new_id(), new_id()
+    bad, odd, good = new_id(), new_id(), new_id()
     vault.refuses.add(bad)
-    link.start([bad, good])
+    vault.trips.add(odd)
+    link.start([bad, odd, good])
     wait_for(lambda: vault.said("sealed")[-1:] == [{"id": good}])
+    assert [one["id"] for one in vault.said("sealed")] == [bad, odd, good]
     vault.close()
 
 
