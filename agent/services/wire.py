@@ -17,7 +17,6 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -27,6 +26,7 @@ from agent.core.strict_json import Json, dump, parse
 from agent.services.memfd import MAX_BLOB_BYTES, memfd, read_memfd
 from agent.services.outbox import Outbox
 from agent.services.reasons import MAX_WHY, bug_met, shown
+from agent.services.workers import Workers
 
 MAX_FRAME_BYTES: Final = 65_536
 MAX_FDS: Final = 16
@@ -170,17 +170,16 @@ class Link:
         except OSError as exc:
             sock.close()
             raise TroubleError("link", f"the vault does not answer at {path}: is the doorbell running?") from exc
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="call") if on_call else None
+        pool = Workers(workers, "call")
 
         def on_request(request: Request) -> None:
-            if pool is None or on_call is None:
+            if on_call is None:
                 request.refuse(RefusedError("verb", "this end takes no calls"))
             else:
-                pool.submit(run_handler, request, on_call)
+                pool.submit(lambda: run_handler(request, on_call))
 
         def closed() -> None:
-            if pool is not None:
-                pool.shutdown(wait=False, cancel_futures=True)
+            pool.close()
             on_close()
 
         return cls(sock, on_request, on_close=closed, name=path.stem).start()
