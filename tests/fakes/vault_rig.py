@@ -56,7 +56,9 @@ class FakeUplink:
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     received: dict[str, bytes] = field(default_factory=dict)  # segment → the bytes of the descriptor
     submissions: list[bytes] = field(default_factory=list)
-    waiting: list[Callable[[], None]] = field(default_factory=list)
+    waiting: list[tuple[Callable[[Message | DoorbellError], None], Message | DoorbellError]] = field(
+        default_factory=list
+    )
     receipt: Callable[[bytes, str], bytes] = lambda _envelope, _request: b""
     holds_back: bool = False
     fails: bool = False
@@ -81,7 +83,7 @@ class FakeUplink:
         if self.fails and verb in {"upload", "submit"}:
             reply = TroubleError("upload", "the upload server does not answer")
         if self.holds_back and verb in {"upload", "submit"}:
-            self.waiting.append(lambda: on_reply(reply))
+            self.waiting.append((on_reply, reply))
         else:
             on_reply(reply)
         return 1
@@ -93,13 +95,16 @@ class FakeUplink:
         return
 
     def close(self) -> None:
-        return
+        """End the link: what was held back is answered with trouble, as the real one does."""
+        waiting, self.waiting = self.waiting, []
+        for on_reply, _ in waiting:
+            on_reply(TroubleError("link", "the other process is gone"))
 
     def let_go(self) -> None:
         """Answer what was held back."""
         waiting, self.waiting = self.waiting, []
-        for answer in waiting:
-            answer()
+        for on_reply, reply in waiting:
+            on_reply(reply)
 
 
 @dataclass

@@ -8,7 +8,8 @@ from agent.consent import sqlite_uploads
 from agent.consent.states import State
 from agent.core.errors import TroubleError
 from agent.core.ids import Id, new_id
-from agent.services.vault.uploads_desk import MAX_DISCARDS, RETRY_HIGH_S, RETRY_LOW_S
+from agent.services.vault.discards_desk import MAX_DISCARDS
+from agent.services.vault.uplink_desk import RETRY_HIGH_S, RETRY_LOW_S, SILENT_S
 from agent.services.wire import Message
 from tests.fakes.vault_rig import Rig
 
@@ -80,7 +81,8 @@ def test_an_upload_that_could_not_be_deleted_is_deleted_later(rig: Rig, refusing
 def test_deleting_is_tried_so_many_times_and_again_when_uplink_comes_back(rig: Rig, refusing: list[bool]) -> None:
     assert refusing == [True]
     _stopped(rig)
-    rig.vault.uploads._discards[next(iter(rig.vault.uploads._discards))].attempt = MAX_DISCARDS - 1
+    (job,) = rig.vault.uploads._discards._jobs.values()
+    job.attempt = MAX_DISCARDS - 1
     rig.pass_s(4 * RETRY_HIGH_S, step_s=60)
     tried = len(_discarded(rig))
     assert tried <= 3
@@ -134,3 +136,70 @@ def test_an_uplink_that_comes_and_goes_makes_no_more_attempts_than_section_13_al
     made = sum(verb == "upload" for verb, _ in rig.uplink.calls) - before
     assert made <= 60 / RETRY_LOW_S
     assert rig.state(request_id) == "UPLOADING"
+
+
+# ---- an uplink that hangs
+
+
+def test_on_an_uplink_that_never_answers_the_vault_hangs_up_and_the_upload_goes_on(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    request_id, _ = _uploading(rig)
+    rig.pass_s(SILENT_S - 120, step_s=60)
+    assert "uplink-down" not in rig.vault.house.faults.all()
+    rig.pass_s(180, step_s=60)
+    assert "uplink-down" in rig.vault.house.faults.all()
+    assert caplog.text.count("has not answered for 30 minutes") == 1
+    rig.uplink.holds_back = False
+    rig.connect()
+    rig.pass_s(30)
+    assert rig.state(request_id) == "DELIVERED"
+    assert rig.vault.house.faults.all() == ["recorder-down"]
+
+
+def test_an_uplink_that_never_answers_a_submission_is_hung_up_on_too(rig: Rig) -> None:
+    request_id, _ = _uploading(rig)
+    rig.uplink.let_go()
+    rig.settle()
+    assert rig.state(request_id) == "HANDED_OVER"
+    rig.pass_s(SILENT_S + 60, step_s=60)
+    assert "uplink-down" in rig.vault.house.faults.all()
+    rig.uplink.holds_back = False
+    rig.connect()
+    rig.pass_s(30)
+    assert rig.state(request_id) == "DELIVERED"
+
+
+def test_an_uplink_that_says_how_far_it_is_is_waited_for(rig: Rig) -> None:
+    request_id, segment = _uploading(rig)
+    for sent in range(1, 6):
+        rig.pass_s(SILENT_S - 120, step_s=60)
+        rig.vault.uploads.progress(request_id, segment, sent)
+    rig.vault.uploads.created(request_id, segment, "loc-abcdefgh")
+    rig.pass_s(SILENT_S - 120, step_s=60)
+    assert "uplink-down" not in rig.vault.house.faults.all()
+    rig.uplink.holds_back = False
+    rig.uplink.let_go()
+    rig.pass_s(30)
+    assert rig.state(request_id) == "DELIVERED"
+
+
+def test_an_uplink_that_never_answers_a_delete_is_hung_up_on_and_asked_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call_async = rig.uplink.call_async
+
+    def call(verb: str, args: Any, on_reply: Any, **more: Any) -> int:
+        if verb == "discard":
+            rig.uplink.calls.append((verb, args))
+            rig.uplink.waiting.append((on_reply, Message()))
+            return 1
+        return call_async(verb, args, on_reply, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.uplink, "call_async", call)
+        request_id = _stopped(rig)
+        rig.pass_s(SILENT_S + 60, step_s=60)
+    assert "uplink-down" in rig.vault.house.faults.all()
+    rig.connect()
+    assert sqlite_uploads.uploads(rig.vault.db.tx, request_id) == {}

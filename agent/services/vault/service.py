@@ -127,7 +127,6 @@ class Vault:
     def _uplink_arrived(self) -> None:
         self.directory.uplink_arrived()
         self.uploads.uplink_arrived()
-        self.uploads.discard_left()
 
     def _settings_changed(self) -> None:
         self.arrivals.match_again()

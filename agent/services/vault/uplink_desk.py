@@ -1,5 +1,6 @@
 """The vault's end of uplink: what it is asked for, and what it says of the broker."""
 
+import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -11,7 +12,14 @@ from agent.core.strict_json import Json
 from agent.services.vault.house import House
 from agent.services.wire import Args, Link, OnReply
 
+log = logging.getLogger(__name__)
+
 FETCH_TIMEOUT_S: Final = 30.0
+RETRY_LOW_S: Final = 5.0  # section 13: attempts are 5 s to 15 min apart
+RETRY_HIGH_S: Final = 900.0
+#: Uplink speaks after every part that a server took, which is a matter of minutes, and has few workers, for which
+#: a call may wait. One that is silent for so long about what it was asked for will never answer.
+SILENT_S: Final = 1_800.0
 NOTIFY_EVERY_NS: Final = 600 * 10**9  # the owner is disturbed at most once in 10 minutes
 TOPICS: Final = ("req", "can", "alert")
 BROKER_STATES: Final = frozenset({"up", "down", "refused"})
@@ -51,6 +59,14 @@ class UplinkDesk:
             self.broker = "down"
             self._house.set_faults("uplink", ["uplink-down"])
             self._house.set_faults("broker", [])
+
+    def hang_up(self) -> None:
+        """End the link to an uplink that hangs: it starts anew, and who waits for its answers gets trouble."""
+        link = self._link
+        if link is not None:
+            log.warning("vault: uplink has not answered for %d minutes: its link is ended", SILENT_S // 60)
+            link.close()
+            self.detached(link)
 
     def subscription(self) -> Args:
         """Return client id and topics: the cell at the owner's precision, nothing else of where the house is."""

@@ -3,7 +3,8 @@
 Before each attempt the standing consent is verified and re-checked anew, and the attempt gets a `Release` of its
 own. One segment after the other: its file is opened read-only, its length and hash are compared with what was
 consented to, and only that descriptor is handed over. Where uploads stand is durable, so that an attempt after
-a power cut goes on where the last one was.
+a power cut goes on where the last one was. On an uplink that hangs the vault hangs up: it starts anew, and what it
+was asked for is tried again.
 """
 
 import hashlib
@@ -27,20 +28,17 @@ from agent.services.reasons import bug_met
 from agent.services.vault.database import translated
 from agent.services.vault.decisions_desk import DecisionsDesk
 from agent.services.vault.directory_desk import DirectoryDesk
+from agent.services.vault.discards_desk import WITHDRAWN, DiscardsDesk
 from agent.services.vault.house import House
 from agent.services.vault.loop import Timer
 from agent.services.vault.requests_desk import RequestsDesk
 from agent.services.vault.store_desk import StoreDesk
 from agent.services.vault.submissions import Submissions, payload_of
-from agent.services.vault.uplink_desk import UplinkDesk
+from agent.services.vault.uplink_desk import RETRY_HIGH_S, RETRY_LOW_S, SILENT_S, UplinkDesk
 from agent.services.wire import Args, Message
 
 log = logging.getLogger(__name__)
 
-RETRY_LOW_S: Final = 5.0  # section 13: attempts are 5 s to 15 min apart
-RETRY_HIGH_S: Final = 900.0
-MAX_DISCARDS: Final = 600  # about 72 hours of these, as long as section 12 lets an upload wait
-_WITHDRAWN: Final = (State.WITHDRAWN, State.CANCELLED, State.FAILED)  # what was created for these is deleted
 MAX_LOCATION: Final = 128  # section 13: the longest name of an upload
 _READ_BYTES: Final = 1 << 20
 
@@ -49,8 +47,8 @@ _READ_BYTES: Final = 1 << 20
 class _Job:
     """One request on its way.
 
-    `attempt` counts failures in a row, `running` keeps attempts apart, `timer` brings the next one, `waits` shows
-    as a fault, `said` is why, `tried_ns` is when uplink was last asked for something.
+    `attempt` counts failures in a row, `running` keeps attempts apart, `timer` brings the next one or hangs up on
+    an uplink that is silent, `waits` shows as a fault, `said` is why, `tried_ns` is when uplink was last asked.
     """
 
     attempt: int = 0
@@ -91,7 +89,7 @@ class UploadsDesk:
         self._uplink = uplink
         self._submissions = Submissions(house, directory)
         self._jobs: dict[Id, _Job] = {}
-        self._discards: dict[Id, _Job] = {}  # what was stopped and could not be deleted yet
+        self._discards = DiscardsDesk(house, uplink, self._endpoint)
 
     # ---- attempts
 
@@ -107,14 +105,16 @@ class UploadsDesk:
             if not job.running:
                 since_s = RETRY_LOW_S if job.tried_ns is None else (now_ns - job.tried_ns) / 10**9
                 self._plan(request_id, job, max(0.0, RETRY_LOW_S - since_s))
-        for job in self._discards.values():
-            job.attempt = 0
+        self._discards.uplink_arrived()
 
     def _plan(self, request_id: Id, job: _Job, delay_s: float) -> None:
-        """Let one timer, and only one, bring the next attempt."""
+        self._set_timer(job, delay_s, lambda: self._attempt(request_id))
+
+    def _set_timer(self, job: _Job, delay_s: float, action: Callable[[], None]) -> None:
+        """Let one timer, and only one, bring what comes next."""
         if job.timer is not None:
             job.timer.cancel()
-        job.timer = self._house.loop.after(delay_s, lambda: self._attempt(request_id))
+        job.timer = self._house.loop.after(delay_s, action)
 
     def _end(self, request_id: Id) -> None:
         job = self._jobs.pop(request_id, None)
@@ -184,6 +184,13 @@ class UploadsDesk:
         job = self._jobs.get(request_id)
         if job is not None:
             job.tried_ns = self._house.now().boot_ns
+            self._heard(request_id)
+
+    def _heard(self, request_id: Id) -> None:
+        """Wait for uplink's answer, but only as long as it says something of this request meanwhile."""
+        job = self._jobs.get(request_id)
+        if job is not None and job.running:
+            self._set_timer(job, SILENT_S, self._uplink.hang_up)
 
     # ---- segments
 
@@ -233,7 +240,7 @@ class UploadsDesk:
     def _uploaded(self, request_id: Id, segment: Id, reply: Message | DoorbellError) -> None:
         location = None if isinstance(reply, DoorbellError) else reply.args.get("location")
         row = ledger.request(self._tx, request_id)
-        if row is not None and row.state in _WITHDRAWN:
+        if row is not None and row.state in WITHDRAWN:
             self.withdraw(request_id)  # stopped while it was under way: what came of it is deleted too
         if row is None or row.state is not State.UPLOADING:
             return
@@ -263,6 +270,7 @@ class UploadsDesk:
         named = {grant.segment.id for grant in self._submissions.given(row)[1].grants}
         if not is_id(segment) or segment not in named:
             return
+        self._heard(row.id)
         with self._house.db.transaction() as tx:
             sqlite_uploads.put_upload(tx, row.id, segment, location, complete=False)
 
@@ -271,6 +279,7 @@ class UploadsDesk:
         row = ledger.request(self._tx, str(request_id))
         if row is None or row.state is not State.UPLOADING or type(sent) is not int:
             return
+        self._heard(row.id)
         complete = {one for one, (_, whole) in sqlite_uploads.uploads(self._tx, row.id).items() if whole}
         try:
             grants = self._decisions.standing_consent(row).form.grants
@@ -281,51 +290,10 @@ class UploadsDesk:
         total = sum(sizes.values())
         self._house.publish("progress", {"id": row.id, "sent": min(total, done + sent), "total": total})
 
-    # ---- withdrawal
-
     def withdraw(self, request_id: Id) -> None:
-        """Delete at the upload server what was created; tried again with delays, and at each hello of uplink."""
-        row = ledger.request(self._tx, request_id)
-        locations = [
-            where for where, _ in sqlite_uploads.uploads(self._tx, request_id).values() if where is not None
-        ]
+        """End a request's upload, and delete at the upload server what was created for it."""
         self._end(request_id)
-        if row is None:
-            return
-        try:
-            self._uplink.call("stop_upload", {"request": request_id}, lambda _: None)
-            if locations:
-                args: Args = {"endpoint": self._endpoint(row), "locations": list(locations)}
-                self._uplink.call("discard", args, lambda reply: self._discarded(request_id, locations, reply))
-        except NotYetError:
-            self._discard_later(request_id)
-        except TroubleError:
-            return  # uplink is not there; kept in the table: `discard_left` tries again
-
-    def _discarded(self, request_id: Id, locations: list[str], reply: Message | DoorbellError) -> None:
-        if not isinstance(reply, DoorbellError):
-            with self._house.db.transaction() as tx:
-                sqlite_uploads.forget_locations(tx, request_id, locations)  # not one that came since
-            job = self._discards.pop(request_id, None)
-            if job is not None and job.timer is not None:
-                job.timer.cancel()
-        else:
-            self._discard_later(request_id)
-
-    def _discard_later(self, request_id: Id) -> None:
-        job = self._discards.setdefault(request_id, _Job())
-        if job.timer is not None:
-            job.timer.cancel()
-        if job.attempt < MAX_DISCARDS:
-            delay_s = full_jitter_s(job.attempt, low_s=RETRY_LOW_S, high_s=RETRY_HIGH_S)
-            job.attempt += 1
-            job.timer = self._house.loop.after(delay_s, lambda: self.withdraw(request_id))
-
-    def discard_left(self) -> None:
-        """Try again to delete what stopped requests left at the upload server."""
-        for row in ledger.requests_in(self._tx, _WITHDRAWN):
-            if sqlite_uploads.uploads(self._tx, row.id):
-                self.withdraw(row.id)
+        self._discards.begin(request_id)
 
     # ---- the submission
 
