@@ -37,6 +37,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.pairing_link import parse_link
 from tests.fakes.platform import AGENCY, FakePlatform
 
+GRACE_S = 61  # a little more than the grace time that `make_config` sets
 SPKI = hashlib.sha256(b"the page's key").digest()
 
 

@@ -1,16 +1,60 @@
 """The clock inside the vault: steps that add up, directories that end a suspicion, 72 hours by trusted time."""
 
 import json
-from concurrent.futures import Executor, Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent.core.errors import DoorbellError, TroubleError
-from agent.services.wire import Message
+from agent.core.errors import RefusedError
 from tests.fakes.vault_rig import FullDisk, Rig
+
+
+def test_an_unsynchronised_start_puts_requests_off_and_maps_clips_later(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, device='name = "x"\n')
+    rig.clock.is_synchronised = False
+    rig.clock.reboot()
+    rig.restart()
+    rig.clock.jump_s(-9_000_000)
+    rig.record(clock="unsynced", start_s=100, mono_ms=15_000)
+    rig.pass_s(10)
+    assert rig.vault.answers.status()["clock"] == "unsynced"
+    subscribed = [verb for verb, _ in rig.uplink.calls].count("subscribe")
+    rig.clock.jump_s(9_000_000)
+    rig.clock.is_synchronised = True
+    rig.pass_s(10)
+    assert rig.vault.answers.status()["clock"] == "synced"
+    assert [verb for verb, _ in rig.uplink.calls].count("subscribe") > subscribed
+    clip: Any = rig.vault.answers.clips(rig.vault.house.phones[rig.phone.kid], 10**15, 10)
+    boot_offset_ms = rig.clock.utc_ms() - rig.clock.boot_ns() // 10**6
+    assert clip[0]["start_ms"] == 15_000 + boot_offset_ms
+    assert clip[0]["segments"][0]["start_ms"] == 100_000
+    rig.close()
+
+
+def test_a_clock_90_days_ahead_deletes_nothing_and_shares_nothing(rig: Rig) -> None:
+    segment = rig.record()
+    request_id = rig.ask()
+    rig.clock.jump_s(90 * 86_400)
+    rig.pass_s(10)
+    rig.vault.store.sweep()
+    assert (rig.config.device.state_dir / "segments" / f"{segment}.seg").exists()
+    assert rig.vault.answers.status()["clock"] == "suspect"
+    refused = rig.share(request_id)
+    assert isinstance(refused, RefusedError)
+    assert refused.code in {"C_STALE", "C_CLOCK"}
+
+
+def test_an_admitted_phone_ends_a_suspicion(rig: Rig) -> None:
+    rig.clock.jump_s(2 * 86_400)
+    rig.pass_s(5)
+    assert rig.vault.answers.status()["clock"] == "suspect"
+    now_s = rig.clock.utc_ms() // 1_000
+    rig.vault.phones.act(rig.phone.action(rig, "settings", {"clock_at": now_s - 86_400}))
+    assert rig.vault.answers.status()["clock"] == "suspect"
+    rig.vault.phones.act(rig.phone.action(rig, "settings", {"clock_at": now_s}))
+    assert rig.vault.answers.status()["clock"] == "synced"
 
 
 def test_a_clock_that_goes_ahead_in_steps_deletes_nothing(rig: Rig) -> None:
@@ -142,69 +186,3 @@ def test_a_submission_handed_over_without_the_time_waits_72_hours_from_when_it_i
     assert rig.state(request_id) == "HANDED_OVER"
     rig.pass_s(2 * 3_600, step_s=600)
     assert rig.state(request_id) == "UNCONFIRMED"
-
-
-class KeepingExecutor(Executor):
-    """Keeps what was raised in the future, as the directory's own thread does."""
-
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except ValueError as exc:
-            future.set_exception(exc)
-        return future
-
-
-def test_a_directory_that_cannot_be_read_at_all_still_ends_every_wait(rig: Rig) -> None:
-    def broken(_fetch: object) -> None:
-        raise ValueError("no verifier should")
-
-    desk = rig.vault.directory
-    desk._pool = KeepingExecutor()
-    rig.platform.refresh = broken  # type: ignore[method-assign,assignment]  # the fake's own
-    said: list[DoorbellError | None] = []
-    for _ in range(100):
-        desk.refresh(said.append)
-        rig.settle()
-    assert len(said) == 100
-    assert all(isinstance(one, TroubleError) for one in said)
-    assert desk._waiting == 0
-
-
-def test_a_directory_that_answers_late_is_a_fault_and_is_tried_again(rig: Rig) -> None:
-    refresh, call = rig.platform.refresh, rig.uplink.call
-
-    def fetched(fetch: Any) -> Any:
-        fetch("metadata/timestamp.json", 16_384)
-        return refresh(fetch)
-
-    def late(*_: Any, **__: Any) -> Message:
-        raise TroubleError("late", "the other process did not answer in time")
-
-    rig.platform.refresh, rig.uplink.call = fetched, late  # type: ignore[method-assign,assignment]  # the fakes' own
-    rig.vault.directory.refresh(lambda _: None)
-    rig.settle()
-    assert "directory-late" in rig.vault.house.faults.all()
-    rig.uplink.call = lambda *_, **__: Message(blob=b"{}")  # type: ignore[method-assign]  # the fake's own
-    rig.pass_s(360)
-    assert "directory-late" not in rig.vault.house.faults.all()
-    rig.uplink.call = call  # type: ignore[method-assign]  # the fake's own
-
-
-def test_every_version_that_a_fetch_did_not_reach_rests_for_an_hour(rig: Rig) -> None:
-    fetched: list[object] = []
-    refresh = rig.platform.refresh
-
-    def counted(fetch: object) -> Any:
-        fetched.append(fetch)
-        return refresh(fetch)
-
-    rig.platform.refresh = counted  # type: ignore[method-assign,assignment]  # the fake's own
-    for _ in range(5):
-        now_s = rig.clock.utc_ms() // 1_000
-        for version in (50, 51):
-            _, raw = rig.platform.request(from_s=now_s - 600, to_s=now_s, iat_s=now_s, dirv=version)
-            rig.vault.arrivals.message("req", raw)
-        rig.pass_s(60)
-    assert len(fetched) == 1

@@ -138,6 +138,15 @@ def test_an_uplink_that_comes_and_goes_makes_no_more_attempts_than_section_13_al
     assert rig.state(request_id) == "UPLOADING"
 
 
+def test_why_an_upload_waits_is_told_once(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    request_id = rig.ask_the_owner()
+    rig.share(request_id)
+    rig.uplink.fails = True
+    rig.pass_s(600)
+    assert caplog.text.count("the upload server does not answer") == 1
+    assert request_id in caplog.text
+
+
 # ---- an uplink that hangs
 
 
