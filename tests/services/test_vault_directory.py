@@ -109,3 +109,22 @@ def test_why_the_directory_cannot_be_had_is_told_once(rig: Rig, caplog: pytest.L
     rig.vault.directory.refresh(lambda _: None)
     rig.settle()
     assert caplog.text.count("The directory does not answer.") == 2
+
+
+def test_a_refresh_that_uplink_missed_is_made_when_it_is_back(rig: Rig) -> None:
+    refresh, fetched = rig.platform.refresh, []
+
+    def missed(_fetch: object) -> Any:
+        raise TroubleError("link", "uplink is not running")
+
+    def counted(fetch: object) -> Any:
+        fetched.append(fetch)
+        return refresh(fetch)
+
+    rig.platform.refresh = missed  # type: ignore[method-assign]  # the fake's own
+    rig.vault.directory.refresh(lambda _: None)
+    rig.settle()
+    rig.platform.refresh = counted  # type: ignore[method-assign,assignment]  # the fake's own
+    for _ in range(2):  # once for what was missed, and then nothing is
+        rig.connect()
+        assert len(fetched) == 1

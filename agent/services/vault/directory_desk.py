@@ -88,6 +88,7 @@ class DirectoryDesk:
         self._wanted: set[int] = set()  # `dirv` of messages that the planned fetch is for
         self._retrying = False
         self._has_failed = False  # the last refresh
+        self._missed = True  # none was made since it was last due, for uplink was not there
         self._waiting = 0
         self._on_change: Callable[[], None] = lambda: None
         self._on_verified: Callable[[DirectoryView], None] = lambda _: None
@@ -128,8 +129,8 @@ class DirectoryDesk:
     # ---- what makes a fetch
 
     def uplink_arrived(self) -> None:
-        """Uplink is there (again): fetch now if nothing was fetched in this run."""
-        if self._fetched_ns is None:
+        """Uplink is there (again): fetch now what was not fetched because it was not."""
+        if self._missed:
             self.refresh(lambda _: None)
 
     def needs_version(self, version: int) -> None:
@@ -288,14 +289,16 @@ class DirectoryDesk:
             return
         if error is None:
             self._fetched_ns = self._house.now().boot_ns
-            self._has_failed = False
+            self._has_failed = self._missed = False
             self._house.set_faults("directory", [])
             view = self.view
             if view is not None:
                 self._on_verified(view)
             return
         code = error.code if isinstance(error, RefusedError | TroubleError) else ""
-        if code != "link":  # uplink is not there: that is its own fault to show, and it says when it is back
+        if code == "link":  # uplink is not there: that is its own fault to show, and it says when it is back
+            self._missed = True
+        else:
             self._house.set_faults("directory", [code if code in FAULTS else "directory"])
             self._has_failed = True
             if not self._retrying:
