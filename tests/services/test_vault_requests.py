@@ -78,7 +78,8 @@ def test_a_waiting_phone_vetoes_but_cannot_share(rig: Rig) -> None:
     request_id = rig.ask_the_owner()
     guest = FakePhone()
     assert rig.pair(guest)["state"] == "waiting"
-    assert code_of(rig.decide(request_id, guest.consent(rig, request_id, "share", segments=[]))) == "E_SCHEMA"
+    named = json.loads(unb64(json.loads(rig.phone.consent(rig, request_id))["payload"]))["segments"]
+    assert code_of(rig.decide(request_id, guest.consent(rig, request_id, segments=named))) == "C_APPROVER"
     rig.share(request_id)
     assert rig.decide(request_id, guest.consent(rig, request_id, "decline")) is State.DECLINED
     rig.pass_s(GRACE_S)
