@@ -7,11 +7,7 @@ from agent.consent.limits_of_owner import OwnerLimits
 from agent.consent.outcome import FloodCounts, Outcome
 from agent.core.encoding import b64, unb64
 from agent.core.strict_json import dump, parse
-from tests.fakes.consent_requests import (
-    CAMERA,
-    NOW_S,
-    view,
-)
+from tests.fakes.consent_requests import CAMERA, NOW_S, view
 
 CALM = FloodCounts(0, 0, 0, 0)
 WILLING = OwnerLimits(enabled=True)

@@ -10,15 +10,7 @@ from agent.consent.limits_of_owner import OwnerLimits
 from agent.core.ids import sha256_hex
 from agent.core.strict_json import dump
 from tests.consent.checking import WILLING, check, ends
-from tests.fakes.consent_requests import (
-    CAMERA,
-    NOW_S,
-    SQUARE,
-    agency_file,
-    request,
-    signed_request,
-    view,
-)
+from tests.fakes.consent_requests import CAMERA, NOW_S, SQUARE, agency_file, request, signed_request, view
 
 # 9: order and limits.
 

@@ -8,13 +8,7 @@ import pytest
 from agent.consent.limits_of_owner import OwnerLimits
 from agent.consent.outcome import FloodCounts
 from tests.consent.checking import CALM, check, ends
-from tests.fakes.consent_requests import (
-    AGENCY,
-    CAMERA,
-    NOW_S,
-    OTHER_AGENCY,
-    signed_request,
-)
+from tests.fakes.consent_requests import AGENCY, CAMERA, NOW_S, OTHER_AGENCY, signed_request
 
 # 12-15: owner, area, footage, flood.
 

@@ -9,18 +9,7 @@ from agent.consent.consents import check_consent
 from agent.consent.decision_facts import RecheckError, StandingDecline
 from agent.consent.states import State
 from tests.consent.deciding import code_of
-from tests.fakes.consent_house import (
-    ANNA,
-    BEN,
-    NOW_NS,
-    NOW_S,
-    REQUEST,
-    SEGMENTS,
-    STRANGER,
-    House,
-    an_id,
-    envelope,
-)
+from tests.fakes.consent_house import ANNA, BEN, NOW_NS, NOW_S, REQUEST, SEGMENTS, STRANGER, House, an_id, envelope
 
 # 5
 

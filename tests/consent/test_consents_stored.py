@@ -13,12 +13,7 @@ from agent.core.errors import BugError, RefusedError
 from agent.core.keys import raw_public
 from agent.core.strict_json import dump
 from tests.consent.deciding import code_of
-from tests.fakes.consent_house import (
-    ANNA,
-    BEN,
-    BUTTON,
-    House,
-)
+from tests.fakes.consent_house import ANNA, BEN, BUTTON, House
 
 ADMITTED = {phone.kid: phone.known for phone in (ANNA, BEN)}
 

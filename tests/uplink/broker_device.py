@@ -8,10 +8,7 @@ from agent.uplink.addresses import BrokerAddress
 from agent.uplink.inbox import Arrived, Inbox
 from agent.uplink.mqtt import Broker
 from agent.uplink.mqtt_session import BrokerSettings
-from tests.fakes.uplink_broker import (
-    FakeBroker,
-    Peer,
-)
+from tests.fakes.uplink_broker import FakeBroker, Peer
 
 CELL = ("db/1/req/9q8y/+", "db/1/can/9q8y/+", "db/1/alert/9q8y/+")
 CLIENT_ID = "0123456789abcdef0123456789abcdef"

@@ -9,11 +9,7 @@ import pytest
 from agent.uplink.addresses import BrokerAddress
 from agent.uplink.mqtt_session import BrokerSettings
 from demo.certs import Authority
-from tests.fakes.uplink_broker import (
-    CONNACK_OK,
-    PINGREQ,
-    Peer,
-)
+from tests.fakes.uplink_broker import CONNACK_OK, PINGREQ, Peer
 from tests.uplink.broker_device import CELL, CLIENT_ID, Start
 
 

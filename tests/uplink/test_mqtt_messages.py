@@ -9,15 +9,7 @@ import pytest
 
 from agent.uplink.inbox import Arrived
 from agent.uplink.mqtt import Broker
-from tests.fakes.uplink_broker import (
-    CONNACK_OK,
-    DISCONNECT,
-    PUBACK,
-    SUBSCRIBE,
-    Peer,
-    publish,
-    varint,
-)
+from tests.fakes.uplink_broker import CONNACK_OK, DISCONNECT, PUBACK, SUBSCRIBE, Peer, publish, varint
 from tests.uplink.broker_device import REQ, Start
 
 

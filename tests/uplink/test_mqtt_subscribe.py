@@ -11,12 +11,7 @@ from agent.uplink.addresses import BrokerAddress
 from agent.uplink.inbox import Arrived, Inbox
 from agent.uplink.mqtt import Broker
 from agent.uplink.mqtt_session import BrokerSettings
-from tests.fakes.uplink_broker import (
-    PUBACK,
-    SUBSCRIBE,
-    Peer,
-    topics_of,
-)
+from tests.fakes.uplink_broker import PUBACK, SUBSCRIBE, Peer, topics_of
 from tests.uplink.broker_device import CELL, CLIENT_ID, REQ, Device, Start
 
 
