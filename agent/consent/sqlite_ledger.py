@@ -1,8 +1,8 @@
-"""Requests, consents, phones and settings in the vault's SQLite database. This module does the I/O.
+"""Requests, consents, notices and single facts in the vault's SQLite database. This module does the I/O.
 
 Rules of this room: every function takes a connection with an open transaction of the vault; what is written
 here becomes durable together with its log entry. Every table that others fill is bounded, and what bounds it
-stands beside it; `phones` grows by the owner's own hand only, by a row for each pairing.
+stands beside it. The tables of `sqlite_phones`, `sqlite_seen` and `sqlite_uploads` are made here too.
 """
 
 import sqlite3
@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from agent.consent.phones import Phone, PhoneState
 from agent.consent.states import FINAL, OPEN, State
-from agent.core.ids import Id, Kid, Sha256, kid_of
+from agent.core.ids import Id, Kid, Sha256
 
 MAX_QUIET: Final = 200  # section 7: I results that are kept
 MAX_CANCELS: Final = 1_000  # section 8
@@ -110,31 +109,6 @@ class RequestRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PhoneRow:
-    """A phone as it was paired; `paired_n` and `admitted_n` number its log entries."""
-
-    kid: Kid
-    name: str
-    sign_pub: bytes
-    open_pub: bytes
-    state: PhoneState
-    paired_ms: int
-    seen_ms: int
-    paired_n: int
-    admitted_n: int | None
-
-    @property
-    def open_kid(self) -> Kid:
-        """The recipient's name in this phone's stanzas."""
-        return kid_of(self.open_pub)
-
-    @property
-    def phone(self) -> Phone:
-        """What decisions need of it."""
-        return Phone(kid=self.kid, sign_pub=self.sign_pub, state=self.state)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentRow:
     """A consent that was accepted; `log_n` numbers its log entry."""
 
@@ -148,7 +122,6 @@ class ConsentRow:
 
 
 _REQUEST: Final = ", ".join(RequestRow.__dataclass_fields__)
-_PHONE: Final = ", ".join(PhoneRow.__dataclass_fields__)
 _CONSENT: Final = ", ".join(ConsentRow.__dataclass_fields__)
 
 
@@ -306,38 +279,6 @@ def shares_since(tx: sqlite3.Connection, since_ms: int) -> int:
         "SELECT count(*) FROM consents WHERE decision = 'share' AND at_ms > ?", (since_ms,)
     ).fetchone()
     return int(row[0])
-
-
-# ---- phones
-
-
-def put_phone(tx: sqlite3.Connection, row: PhoneRow) -> None:
-    """Keep a phone that was paired."""
-    values = tuple(getattr(row, name) for name in PhoneRow.__dataclass_fields__)
-    tx.execute(f"INSERT INTO phones ({_PHONE}) VALUES (?{', ?' * (len(values) - 1)})", values)  # noqa: S608 - constants
-
-
-def phones(tx: sqlite3.Connection) -> list[PhoneRow]:
-    """Return every phone that was ever paired, in the order of pairing."""
-    rows = tx.execute(f"SELECT {_PHONE} FROM phones ORDER BY paired_n")  # noqa: S608 - constants
-    found = []
-    for row in rows:
-        value = dict(zip(PhoneRow.__dataclass_fields__, row, strict=True))
-        found.append(PhoneRow(**{**value, "state": PhoneState(value["state"])}))
-    return found
-
-
-def set_phone_state(tx: sqlite3.Connection, kid: Kid, state: PhoneState, *, admitted_n: int | None = None) -> None:
-    """Admit or unpair a phone."""
-    tx.execute(
-        "UPDATE phones SET state = ?, admitted_n = coalesce(?, admitted_n) WHERE kid = ?",
-        (state.value, admitted_n, kid),
-    )
-
-
-def touch_phone(tx: sqlite3.Connection, kid: Kid, seen_ms: int) -> None:
-    """Note when a phone was last here."""
-    tx.execute("UPDATE phones SET seen_ms = ? WHERE kid = ?", (seen_ms, kid))
 
 
 # ---- cancels that came first, alerts

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.consent import sqlite_ledger, sqlite_log, sqlite_seen
-from agent.consent.phones import PhoneState
-from agent.core.ids import Kid, Sha256, new_id
+from agent.consent import sqlite_log
 from agent.core.merkle import leaf_hash
 from agent.services.vault.database import Database
 
@@ -48,31 +46,3 @@ def test_entries_are_read_with_the_hash_that_stays(tx: sqlite3.Connection) -> No
     assert raw is not None
     assert sqlite_log.leaves(tx, 1) == [leaf_hash(raw)]
     assert sqlite_log.entry(tx, 7) is None
-
-
-def test_no_more_ids_are_remembered_than_there_is_room_for(
-    tx: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite_seen, "MAX_SEEN", 2)
-
-    def remember() -> bool:
-        return sqlite_seen.remember(tx, sqlite_seen.Seen(new_id(), Sha256("0" * 64), 9, "us-ca-examplepd"))
-
-    assert [remember(), remember(), remember()] == [True, True, False]
-
-
-def test_a_phone_is_remembered_with_its_last_visit(tx: sqlite3.Connection) -> None:
-    row = sqlite_ledger.PhoneRow(
-        kid=Kid("0" * 16),
-        name="Phone",
-        sign_pub=b"s",
-        open_pub=b"o",
-        state=PhoneState.ADMITTED,
-        paired_ms=1,
-        seen_ms=1,
-        paired_n=0,
-        admitted_n=None,
-    )
-    sqlite_ledger.put_phone(tx, row)
-    sqlite_ledger.touch_phone(tx, row.kid, 7)
-    assert [phone.seen_ms for phone in sqlite_ledger.phones(tx)] == [7]

@@ -5,7 +5,8 @@ from agent.buffer.sqlite_store import Stored
 from agent.consent import sqlite_ledger as ledger
 from agent.consent import sqlite_log
 from agent.consent.phones import PhoneState
-from agent.consent.sqlite_ledger import PhoneRow, RequestRow
+from agent.consent.sqlite_ledger import RequestRow
+from agent.consent.sqlite_phones import PhoneRow
 from agent.core.encoding import b64
 from agent.core.errors import RefusedError
 from agent.core.ids import Kid

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from agent.config import Config
 from agent.consent import sqlite_ledger as ledger
-from agent.consent import sqlite_log
+from agent.consent import sqlite_log, sqlite_phones
 from agent.consent.limits_of_owner import OwnerLimits
 from agent.consent.nonces import Nonces
 from agent.consent.phones import Phone
@@ -63,7 +63,7 @@ class House:
         self.faults = Faults()
         self._listeners: list[Listener] = []
         self.settings = self._load_settings()
-        self.phones = {row.kid: row for row in ledger.phones(db.tx)}
+        self.phones = {row.kid: row for row in sqlite_phones.phones(db.tx)}
         self.keeper = self._load_keeper()
         self._on_time: Callable[[Arrived | Jumped], None] = lambda _: None
         self._news: list[Arrived | Jumped] = []
@@ -170,7 +170,7 @@ class House:
 
     def reload_phones(self) -> None:
         """Read the phones again after a change was committed."""
-        self.phones = {row.kid: row for row in ledger.phones(self.db.tx)}
+        self.phones = {row.kid: row for row in sqlite_phones.phones(self.db.tx)}
 
     # ---- news
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from agent.atomic_file import replace_file
 from agent.buffer import sqlite_store
 from agent.consent import sqlite_ledger as ledger
+from agent.consent import sqlite_phones
 from agent.consent.actions import ActionFacts, Admit, ChangeSettings, Delete, Keep, Unpair, check_action
 from agent.consent.consents import MAX_SKEW_S
 from agent.consent.pairing import SECRET_BYTES, Link, PairingWindow, build_link, device_mac, parse_pair_body
 from agent.consent.phones import Phone, PhoneState, state_when_paired
 from agent.consent.sessions import Sessions
 from agent.consent.settings import Change, changed
-from agent.consent.sqlite_ledger import PhoneRow
+from agent.consent.sqlite_phones import PhoneRow
 from agent.core.encoding import b64, unb64
 from agent.core.envelope import SIGNATURE_BYTES
 from agent.core.errors import RefusedError, TroubleError
@@ -121,7 +122,7 @@ class PhonesDesk:
                 paired_n=number,
                 admitted_n=None,
             )
-            ledger.put_phone(tx, row)
+            sqlite_phones.put_phone(tx, row)
             self._house.checkpoint(tx)
         self._phones_changed(asked.phone)
         device = self._house.keys.device_kid
@@ -145,7 +146,7 @@ class PhonesDesk:
             raise RefusedError("C_STATE", "no phone of that name waits")
         with self._house.db.transaction() as tx:
             number = self._house.log(tx, "admitted", {"phone": kid})
-            ledger.set_phone_state(tx, kid, PhoneState.ADMITTED, admitted_n=number)
+            sqlite_phones.set_phone_state(tx, kid, PhoneState.ADMITTED, admitted_n=number)
             self._house.checkpoint(tx)
         self._phones_changed(kid)
 
@@ -160,7 +161,7 @@ class PhonesDesk:
             raise RefusedError("C_STATE", "no phone of that name is paired")
         with self._house.db.transaction() as tx:
             self._house.log(tx, "unpaired", {"phone": kid})
-            ledger.set_phone_state(tx, kid, PhoneState.UNPAIRED)
+            sqlite_phones.set_phone_state(tx, kid, PhoneState.UNPAIRED)
             sqlite_store.forget_recipient(tx, row.open_kid)
             self._house.checkpoint(tx)
         self._sessions.end_phone(kid)
@@ -233,7 +234,7 @@ class PhonesDesk:
             # On a full card the owner must come in all the same: it is here that clips are deleted.
             with contextlib.suppress(TroubleError):
                 with self._house.db.transaction() as tx:
-                    ledger.touch_phone(tx, row.kid, reading.utc_ms)
+                    sqlite_phones.touch_phone(tx, row.kid, reading.utc_ms)
                 self._house.reload_phones()
         return {"session": token}
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from agent.consent.consent_form import Decision
 from agent.consent.phones import PhoneState
-from agent.consent.sqlite_ledger import PhoneRow
+from agent.consent.sqlite_phones import PhoneRow
 from agent.consent.states import State
 from agent.core.errors import BugError, DoorbellError, RefusedError
 from agent.core.ids import Kid, is_id, is_kid
