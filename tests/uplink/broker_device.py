@@ -1,4 +1,4 @@
-"""Uplink's end of the connection, against a fake broker."""
+"""Uplink's end of the connection to a broker, and what it was told."""
 
 import threading
 from collections.abc import Callable
@@ -16,37 +16,25 @@ REQ = "db/1/req/9q8y/00000000000000000000000000000000"
 
 
 class Device:
-    """Uplink's end, against a fake broker."""
+    """Uplink's end, against any broker."""
 
-    def __init__(
-        self,
-        talk: Callable[[Peer], None],
-        *,
-        username: str | None = None,
-        password: Path | None = None,
-        ca: Path | None = None,
-    ) -> None:
+    def __init__(self, settings: BrokerSettings, *, delay_s: float = 0.05) -> None:
         self.inbox = Inbox()
         self.states: list[tuple[str, str]] = []
         self.changed = threading.Condition()
-        self.fake = FakeBroker(talk)
-        settings = BrokerSettings(
-            BrokerAddress("127.0.0.1", self.fake.port, tls=ca is not None),
-            ca or Path("/nonexistent-ca"),
-            username=username,
-            password_file=password,
-        )
-        self.broker = Broker(settings, self.inbox, self._on_state, delay_s=lambda _: 0.05)
+        self.broker = Broker(settings, self.inbox, self._on_state, delay_s=lambda _: delay_s)
 
     def _on_state(self, state: str, why: str) -> None:
         with self.changed:
             self.states.append((state, why))
             self.changed.notify_all()
 
-    def until(self, state: str) -> str:
+    def until(self, state: str, after: int = 0) -> str:
+        """Wait for a state, said after the first `after` ones; returns why."""
         with self.changed:
-            assert self.changed.wait_for(lambda: any(one[0] == state for one in self.states), 10), self.states
-            return next(why for one, why in self.states if one == state)
+            there = self.changed.wait_for(lambda: any(one[0] == state for one in self.states[after:]), 10)
+            assert there, self.states
+            return next(why for one, why in self.states[after:] if one == state)
 
     def take(self) -> Arrived | None:
         """The next message; None instead of waiting for ever."""
@@ -60,7 +48,32 @@ class Device:
     def stop(self) -> None:
         self.broker.stop()
         self.inbox.close()
+
+
+class FakedDevice(Device):
+    """Uplink's end, against a fake broker that says what a test makes it say."""
+
+    def __init__(
+        self,
+        talk: Callable[[Peer], None],
+        *,
+        username: str | None = None,
+        password: Path | None = None,
+        ca: Path | None = None,
+    ) -> None:
+        self.fake = FakeBroker(talk)
+        super().__init__(
+            BrokerSettings(
+                BrokerAddress("127.0.0.1", self.fake.port, tls=ca is not None),
+                ca or Path("/nonexistent-ca"),
+                username=username,
+                password_file=password,
+            )
+        )
+
+    def stop(self) -> None:
+        super().stop()
         self.fake.stop()
 
 
-Start = Callable[..., Device]
+Start = Callable[..., FakedDevice]

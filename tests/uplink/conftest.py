@@ -9,7 +9,7 @@ import pytest
 from agent.uplink.tls import client_context
 from demo.certs import Authority, Certificate
 from tests.fakes.uplink_broker import Peer
-from tests.uplink.broker_device import CELL, CLIENT_ID, Device, Start
+from tests.uplink.broker_device import CELL, CLIENT_ID, FakedDevice, Start
 
 
 @pytest.fixture(scope="session")
@@ -35,10 +35,10 @@ def stranger(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    devices: list[Device] = []
+    devices: list[FakedDevice] = []
 
-    def make(talk: Callable[[Peer], None], **more: object) -> Device:
-        device = Device(talk, **more)  # type: ignore[arg-type]
+    def make(talk: Callable[[Peer], None], **more: object) -> FakedDevice:
+        device = FakedDevice(talk, **more)  # type: ignore[arg-type]
         devices.append(device)
         device.broker.subscribe(CLIENT_ID, CELL)
         return device

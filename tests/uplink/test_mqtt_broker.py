@@ -1,6 +1,5 @@
 """The connection to a real mosquitto, over TLS."""
 
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,48 +8,13 @@ import pytest
 
 from agent.uplink.addresses import broker_address
 from agent.uplink.inbox import Arrived, Inbox
-from agent.uplink.mqtt import Broker as Uplink
 from agent.uplink.mqtt_session import BrokerSettings
 from demo.broker import DEVICE, PASSWORDS, Broker
 from demo.certs import Authority, Certificate
 from demo.dispatch import Publisher
+from tests.uplink.broker_device import CELL, CLIENT_ID, Device
 
 pytestmark = pytest.mark.broker
-
-CLIENT_ID = "ab" * 16
-CELL = ["db/1/req/9q8y/+", "db/1/can/9q8y/+", "db/1/alert/9q8y/+"]
-
-
-class Device:
-    def __init__(self, settings: BrokerSettings) -> None:
-        self.inbox = Inbox()
-        self.states: list[tuple[str, str]] = []
-        self._changed = threading.Condition()
-        self.uplink = Uplink(settings, self.inbox, self._on_state, delay_s=lambda _: 0.1)
-
-    def _on_state(self, state: str, why: str) -> None:
-        with self._changed:
-            self.states.append((state, why))
-            self._changed.notify_all()
-
-    def until(self, state: str, after: int = 0) -> str:
-        with self._changed:
-            assert self._changed.wait_for(lambda: any(one[0] == state for one in self.states[after:]), 10), (
-                self.states
-            )
-            return next(why for one, why in self.states[after:] if one == state)
-
-    def take(self) -> Arrived | None:
-        timer = threading.Timer(10, self.inbox.close)
-        timer.start()
-        try:
-            return self.inbox.get()
-        finally:
-            timer.cancel()
-
-    def stop(self) -> None:
-        self.uplink.stop()
-        self.inbox.close()
 
 
 @pytest.fixture(scope="module")
@@ -91,16 +55,16 @@ def device(broker: Broker, authority_: Authority, tmp_path: Path) -> Iterator[De
 
 def test_a_retained_request_arrives_and_arrives_again(device: Device, publisher: Publisher) -> None:
     publisher.publish("req", ["9q8y", "9q8"], "a" * 32, b"one", life_s=60)
-    device.uplink.subscribe(CLIENT_ID, CELL)
+    device.broker.subscribe(CLIENT_ID, CELL)
     assert device.take() == Arrived("req", b"one")
     device.until("up")
-    device.uplink.subscribe(CLIENT_ID, CELL)
+    device.broker.subscribe(CLIENT_ID, CELL)
     assert device.take() == Arrived("req", b"one")
     publisher.publish("req", ["9q8y", "9q8"], "a" * 32, b"")
 
 
 def test_what_is_published_later_arrives(device: Device, publisher: Publisher) -> None:
-    device.uplink.subscribe(CLIENT_ID, CELL)
+    device.broker.subscribe(CLIENT_ID, CELL)
     device.until("up")
     publisher.publish("can", ["9q8y"], "b" * 32, b"two", life_s=2)
     publisher.publish("alert", ["9q8y"], "c" * 32, b"three", life_s=2)
@@ -108,7 +72,7 @@ def test_what_is_published_later_arrives(device: Device, publisher: Publisher) -
 
 
 def test_the_broker_sees_mqtt_5_and_no_session(device: Device, broker: Broker) -> None:
-    device.uplink.subscribe(CLIENT_ID, CELL)
+    device.broker.subscribe(CLIENT_ID, CELL)
     device.until("up")
     assert f"as {CLIENT_ID} (p5, c1, k300, u'{DEVICE}')" in broker.log_text()
 
@@ -118,7 +82,7 @@ def test_the_devices_account_can_not_publish(broker: Broker, authority_: Authori
     import paho.mqtt.client as mqtt  # noqa: PLC0415 - the attacker's own
     from paho.mqtt.enums import CallbackAPIVersion  # noqa: PLC0415 - as above
 
-    device.uplink.subscribe(CLIENT_ID, CELL)
+    device.broker.subscribe(CLIENT_ID, CELL)
     device.until("up")
     reasons: list[str] = []
     client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
@@ -143,7 +107,7 @@ def test_a_broker_that_goes_and_comes_back_is_found_again(authority_: Authority,
     broker.start()
     device = Device(settings(broker, authority_, tmp_path))
     try:
-        device.uplink.subscribe(CLIENT_ID, CELL)
+        device.broker.subscribe(CLIENT_ID, CELL)
         device.until("up")
         broker.stop()
         device.until("down")
@@ -157,7 +121,7 @@ def test_a_broker_that_goes_and_comes_back_is_found_again(authority_: Authority,
 
 def test_nobody_listening_is_down(broker: Broker, authority_: Authority, tmp_path: Path) -> None:
     device = Device(settings(broker, authority_, tmp_path, url="mqtts://localhost:1"))
-    device.uplink.subscribe(CLIENT_ID, CELL)
+    device.broker.subscribe(CLIENT_ID, CELL)
     try:
         assert device.until("down") == "the broker does not answer at localhost:1 (Connection refused)"
     finally:
@@ -169,7 +133,7 @@ def test_a_wrong_password_is_refused_and_never_shown(
 ) -> None:
     caplog.set_level(0)
     device = Device(settings(broker, authority_, tmp_path, word="wrong-word"))
-    device.uplink.subscribe(CLIENT_ID, CELL)
+    device.broker.subscribe(CLIENT_ID, CELL)
     try:
         why = device.until("refused")
     finally:
@@ -180,7 +144,7 @@ def test_a_wrong_password_is_refused_and_never_shown(
 
 def test_a_broker_of_another_authority_is_refused(broker: Broker, stranger: Authority, tmp_path: Path) -> None:
     device = Device(settings(broker, stranger, tmp_path))
-    device.uplink.subscribe(CLIENT_ID, CELL)
+    device.broker.subscribe(CLIENT_ID, CELL)
     try:
         assert "certificate is not accepted" in device.until("refused")
     finally:
@@ -192,7 +156,7 @@ def test_a_certificate_for_another_name_is_refused(authority_: Authority, tmp_pa
     broker = Broker(tmp_path / "broker", certificate)
     broker.start()
     device = Device(settings(broker, authority_, tmp_path))
-    device.uplink.subscribe(CLIENT_ID, CELL)
+    device.broker.subscribe(CLIENT_ID, CELL)
     try:
         assert "certificate is not accepted" in device.until("refused")
     finally:
@@ -211,9 +175,9 @@ def test_a_client_certificate_is_shown_where_one_is_configured(authority_: Autho
     device = Device(BrokerSettings(address, authority_.pem, DEVICE, password, own.cert, own.key))
     bare = Device(BrokerSettings(address, authority_.pem, DEVICE, password))
     try:
-        device.uplink.subscribe(CLIENT_ID, CELL)
+        device.broker.subscribe(CLIENT_ID, CELL)
         device.until("up")
-        bare.uplink.subscribe("cd" * 16, CELL)
+        bare.broker.subscribe("cd" * 16, CELL)
         deadline = time.monotonic() + 10
         while not bare.states and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -226,7 +190,7 @@ def test_a_client_certificate_is_shown_where_one_is_configured(authority_: Autho
 
 def test_plain_tcp_works_on_loopback(broker: Broker, authority_: Authority, tmp_path: Path) -> None:
     device = Device(settings(broker, authority_, tmp_path, url=f"mqtt://localhost:{broker.plain_port}"))
-    device.uplink.subscribe(CLIENT_ID, CELL)
+    device.broker.subscribe(CLIENT_ID, CELL)
     try:
         device.until("up")
     finally:
@@ -241,9 +205,9 @@ def test_a_flood_larger_than_the_inbox_gets_through_in_the_end(
     for name in names:
         publisher.publish("req", ["9q8z"], name, name.encode(), life_s=60)
     device = Device(settings(broker, authority_, tmp_path))
-    device.inbox = device.uplink._inbox = Inbox(max_messages=10)
-    device.uplink._delay_s = lambda _: 0.0
-    device.uplink.subscribe(CLIENT_ID, ["db/1/req/9q8z/+"])
+    device.inbox = device.broker._inbox = Inbox(max_messages=10)
+    device.broker._delay_s = lambda _: 0.0
+    device.broker.subscribe(CLIENT_ID, ["db/1/req/9q8z/+"])
     seen: set[bytes] = set()
     try:
         device.until("up")

@@ -12,7 +12,7 @@ from agent.uplink.inbox import Arrived, Inbox
 from agent.uplink.mqtt import Broker
 from agent.uplink.mqtt_session import BrokerSettings
 from tests.fakes.uplink_broker import PUBACK, SUBSCRIBE, Peer, topics_of
-from tests.uplink.broker_device import CELL, CLIENT_ID, REQ, Device, Start
+from tests.uplink.broker_device import CELL, CLIENT_ID, REQ, FakedDevice, Start
 
 
 def test_subscribe_asks_for_qos_1_and_retained_messages(start: Start) -> None:
@@ -93,7 +93,7 @@ def test_an_overflow_subscribes_again_when_there_is_room(monkeypatch: pytest.Mon
         subscribed.release()
         peer.packet()
 
-    device = Device(talk)
+    device = FakedDevice(talk)
     device.inbox = Inbox(max_messages=4)
     device.broker._inbox = device.inbox
     device.broker.subscribe(CLIENT_ID, CELL)
