@@ -174,6 +174,7 @@ class HouseMachine(RuleBasedStateMachine):
         self.rig.platform.is_reachable = True
         self.rig.uplink.fails = self.rig.uplink.holds_back = False
         self.rig.uplink.let_go()
+        self.rig.connect()  # an uplink that was silent for too long was hung up on
         self._publish("active")
         self.rig.vault.time.confirmed()
         self.rig.settle()
