@@ -147,6 +147,29 @@ def test_why_an_upload_waits_is_told_once(rig: Rig, caplog: pytest.LogCaptureFix
     assert request_id in caplog.text
 
 
+def test_the_pages_are_told_how_far_a_whole_request_is(rig: Rig) -> None:
+    def under_way() -> Any:
+        return [args for verb, args in rig.uplink.calls if verb == "upload"][-1]
+
+    def told() -> list[tuple[int, int]]:
+        return [(data["sent"], data["total"]) for name, data in rig.events if name == "progress"]
+
+    rig.record()
+    request_id, _ = _uploading(rig)
+    first = under_way()
+    for sent in (5, -1, "7", None, True):
+        rig.vault.uploads.progress(request_id, first["segment"], sent)
+    ((sent_bytes, total_bytes),) = told()
+    assert sent_bytes == 5
+    rig.uplink.let_go()
+    rig.settle()
+    second = under_way()
+    assert total_bytes == first["bytes"] + second["bytes"]
+    for sent in (9, 10**12):
+        rig.vault.uploads.progress(request_id, second["segment"], sent)
+    assert told()[1:] == [(first["bytes"] + 9, total_bytes), (total_bytes, total_bytes)]
+
+
 # ---- an uplink that hangs
 
 

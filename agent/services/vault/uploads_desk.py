@@ -11,7 +11,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeGuard
 
 from agent.consent import sqlite_ledger as ledger
@@ -48,7 +48,8 @@ class _Job:
     """One request on its way.
 
     `attempt` counts failures in a row, `running` keeps attempts apart, `timer` brings the next one or hangs up on
-    an uplink that is silent, `waits` shows as a fault, `said` is why, `tried_ns` is when uplink was last asked.
+    an uplink that is silent, `waits` shows as a fault, `said` is why, `tried_ns` is when uplink was last asked,
+    `sizes` are the bytes of each segment that the last attempt might hand over.
     """
 
     attempt: int = 0
@@ -57,6 +58,7 @@ class _Job:
     waits: bool = False
     said: str = ""
     tried_ns: int | None = None
+    sizes: dict[Id, int] = field(default_factory=dict)
 
 
 class UploadsDesk:
@@ -204,6 +206,9 @@ class UploadsDesk:
     def _upload_next(self, row: RequestRow, release: Release) -> None:
         """Hand over the first segment that is not complete; with none left, hand over the submission."""
         done = sqlite_uploads.uploads(self._tx, row.id)
+        job = self._jobs.get(row.id)
+        if job is not None:
+            job.sizes = {segment.id: segment.size_bytes for segment in release.segments}
         for segment in release.segments:
             location, complete = done.get(segment.id, (None, False))
             if not complete:
@@ -277,17 +282,15 @@ class UploadsDesk:
     def progress(self, request_id: object, segment: object, sent: object) -> None:
         """Tell the pages how far an upload is: bytes of the whole request."""
         row = ledger.request(self._tx, str(request_id))
-        if row is None or row.state is not State.UPLOADING or type(sent) is not int:
+        job = None if row is None else self._jobs.get(row.id)
+        if row is None or job is None or row.state is not State.UPLOADING:
+            return
+        if type(sent) is not int or sent < 0:
             return
         self._heard(row.id)
         complete = {one for one, (_, whole) in sqlite_uploads.uploads(self._tx, row.id).items() if whole}
-        try:
-            grants = self._decisions.standing_consent(row).form.grants
-        except RefusedError:
-            return
-        sizes = {grant.segment.id: grant.segment.size_bytes for grant in grants}
-        done = sum(size for one, size in sizes.items() if one in complete and one != segment)
-        total = sum(sizes.values())
+        done = sum(size for one, size in job.sizes.items() if one in complete and one != segment)
+        total = sum(job.sizes.values())
         self._house.publish("progress", {"id": row.id, "sent": min(total, done + sent), "total": total})
 
     def withdraw(self, request_id: Id) -> None:
