@@ -44,6 +44,32 @@ def test_a_caller_that_leaves_before_its_answer_harms_nobody(rig: Rig, tmp_path:
     server.close()
 
 
+def test_an_uplink_that_is_hung_up_on_ends_and_who_waits_for_it_is_told(rig: Rig) -> None:
+    go_on, ended = threading.Event(), threading.Event()
+
+    def hang(_verb: str, _message: Message) -> Message:
+        go_on.wait(20)
+        return Message()
+
+    desk, answers = rig.vault.uplink, list[Message | DoorbellError]()
+    link = Link.connect(rig.config.device.run_dir / "uplink.sock", hang, on_close=ended.set)
+    for _ in range(100):
+        rig.vault.loop.step(0.05)
+        if isinstance(desk._link, Link):
+            break
+    desk.call("upload", {}, answers.append)
+    desk.hang_up()
+    assert ended.wait(5)
+    for _ in range(100):
+        rig.vault.loop.step(0.05)
+        if answers:
+            break
+    assert [one.code for one in answers if isinstance(one, TroubleError)] == ["link"]
+    assert "uplink-down" in rig.vault.house.faults.all()
+    go_on.set()
+    link.close()
+
+
 def test_one_kind_of_peer_cannot_take_every_descriptor(rig: Rig, tmp_path: Path) -> None:
     server = listen(Peer("page", {}), tmp_path, rig.vault.loop)
     links = [Link.connect(tmp_path / "page.sock") for _ in range(MAX_LINKS + 5)]
