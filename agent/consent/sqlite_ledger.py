@@ -139,6 +139,11 @@ def set_fact(tx: sqlite3.Connection, name: str, value: bytes | int | str) -> Non
     tx.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
 
+def forget_facts(tx: sqlite3.Connection, kind: str) -> None:
+    """Forget the facts `kind:…`, which are of one boot each."""
+    tx.execute("DELETE FROM facts WHERE substr(name, 1, ?) = ?", (len(kind) + 1, f"{kind}:"))
+
+
 # ---- requests
 
 
@@ -322,6 +327,11 @@ def alerts(tx: sqlite3.Connection, now_s: int) -> list[bytes]:
     """Return the payloads of live alerts, newest first."""
     rows = tx.execute("SELECT payload FROM alerts WHERE exp_s > ? ORDER BY received_ms DESC, id", (now_s,))
     return [payload for (payload,) in rows]
+
+
+def alert_ids(tx: sqlite3.Connection) -> set[Id]:
+    """Return the ids of every alert that is kept."""
+    return {Id(one) for (one,) in tx.execute("SELECT id FROM alerts")}
 
 
 def alerts_since(tx: sqlite3.Connection, since_ms: int) -> int:

@@ -84,7 +84,7 @@ class Answers:
             "to": row.to_s,
             "received": row.received_ms // 1_000,
             "state": row.state.value,
-            "segments": len(self._store.matching(row.from_s, row.to_s)),
+            "segments": self._store.count(row.from_s, row.to_s),
         }
 
     def requests(self) -> list[Json]:
@@ -104,7 +104,7 @@ class Answers:
             "agency": None if agency is None else parse(agency.raw, max_bytes=MAX_KEPT_BYTES),
             "platform": None if view is None else parse(view.platform.raw, max_bytes=MAX_KEPT_BYTES),
             "nonce": self._house.nonces.issue(phone.kid, row.id, self._house.now().boot_ns),
-            "segments": len(self._store.matching(row.from_s, row.to_s)),
+            "segments": self._store.count(row.from_s, row.to_s),
             **self._standing(row),
         }
 

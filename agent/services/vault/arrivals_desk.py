@@ -252,7 +252,7 @@ class ArrivalsDesk:
                 now_s=reading.utc_s,
                 trusted=reading.trusted,
                 camera=self._house.config.device.location,
-                seen=self._alerts_held(),
+                seen=ledger.alert_ids(self._tx),
                 muted=not self._house.settings.alerts,
                 shown_24h=ledger.alerts_since(self._tx, reading.utc_ms - ledger.DAY_MS),
             )
@@ -267,6 +267,3 @@ class ArrivalsDesk:
             if ledger.put_alert(tx, alert.id, payload, alert.exp_s, reading.utc_ms):
                 self._house.log(tx, "alert", {"id": alert.id})
         self._house.publish("alert", {"id": alert.id})
-
-    def _alerts_held(self) -> set[Id]:
-        return {Id(one) for (one,) in self._tx.execute("SELECT id FROM alerts")}

@@ -205,6 +205,10 @@ class StoreDesk:
         """Say whether any segment overlaps [from_ms, to_ms)."""
         return bool(sqlite_store.overlapping(self._tx, from_ms, to_ms))
 
+    def count(self, from_s: int, to_s: int) -> int:
+        """Return how many segments overlap [from, to), by mapped time."""
+        return len(sqlite_store.overlapping(self._tx, from_s * 1_000, to_s * 1_000))
+
     def status(self) -> Mapping[str, int]:
         """Return bytes held and the limit."""
         _, total = sqlite_eviction.totals(self._tx)

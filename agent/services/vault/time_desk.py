@@ -80,7 +80,7 @@ class TimeDesk:
             if offset_ms is not None:
                 sqlite_store.put_mapping(tx, boot, offset_ms, number)
                 for name in ("offset_ms", "anchor_ms", "suspect"):  # of earlier boots too
-                    tx.execute("DELETE FROM facts WHERE name LIKE ?", (f"{name}:%",))
+                    ledger.forget_facts(tx, name)
                 ledger.set_fact(tx, fact, offset_ms)
                 anchor_ms = self._house.keeper.anchor_ms
                 ledger.set_fact(tx, f"anchor_ms:{boot}", offset_ms if anchor_ms is None else anchor_ms)
@@ -109,7 +109,7 @@ class TimeDesk:
 
     def _cleared(self) -> None:
         with self._house.db.transaction() as tx:  # the log's last word must be no doubt
-            tx.execute("DELETE FROM facts WHERE name LIKE 'offset_ms:%'")
+            ledger.forget_facts(tx, "offset_ms")
         reading = self._house.now()
         self._log_clock(reading.utc_ms - reading.boot_ns // 1_000_000)
         self._show()
