@@ -34,7 +34,7 @@ def oldest(tx: sqlite3.Connection) -> Iterator[Held]:
 
 
 def pin(tx: sqlite3.Connection, ids: Iterable[Id], why: str) -> None:
-    """Keep segments from retention for a reason: a request's id, a nonce, `keep`. Unknown ids are passed over."""
+    """Keep segments from retention for a reason: a request's id, `keep`. Unknown ids are passed over."""
     tx.executemany(
         "INSERT OR IGNORE INTO pins SELECT i, ? FROM segments WHERE id = ?",
         [(why, bytes.fromhex(one)) for one in ids],
@@ -46,9 +46,12 @@ def unpin(tx: sqlite3.Connection, why: str) -> int:
     return tx.execute("DELETE FROM pins WHERE why = ?", (why,)).rowcount
 
 
-def unpin_like(tx: sqlite3.Connection, start: str) -> int:
-    """Take back every pin whose reason starts with `start`, say `nonce:` after a restart; returns how many."""
-    return tx.execute("DELETE FROM pins WHERE substr(why, 1, ?) = ?", (len(start), start)).rowcount
+def unpin_these(tx: sqlite3.Connection, ids: Iterable[Id], why: str) -> None:
+    """Take back these segments' pins of that reason."""
+    tx.executemany(
+        "DELETE FROM pins WHERE why = ? AND i = (SELECT i FROM segments WHERE id = ?)",
+        [(why, bytes.fromhex(one)) for one in ids],
+    )
 
 
 def is_pinned(tx: sqlite3.Connection, id_: Id) -> bool:

@@ -189,11 +189,13 @@ def test_what_is_evicted_leaves_index_stanzas_and_pins_and_stays_named_until_its
 
 def test_a_pin_names_its_reason_and_goes_with_it(tx: sqlite3.Connection) -> None:
     one, two = _add(tx, 1), _add(tx, 2)
-    sqlite_eviction.pin(tx, [one.id, two.id, new_id()], "nonce:1")
-    sqlite_eviction.pin(tx, [one.id], "keep")
+    request, other = new_id(), new_id()
+    sqlite_eviction.pin(tx, [one.id, two.id, new_id()], request)
+    sqlite_eviction.pin(tx, [one.id, two.id], "keep")
+    sqlite_eviction.unpin_these(tx, [two.id, new_id()], "keep")
     assert [held.pinned for held in sqlite_eviction.oldest(tx)] == [True, True]
-    assert sqlite_eviction.unpin(tx, "nonce:2") == 0
-    assert sqlite_eviction.unpin_like(tx, "nonce:") == 2
+    assert sqlite_eviction.unpin(tx, other) == 0
+    assert sqlite_eviction.unpin(tx, request) == 2
     assert [held.pinned for held in sqlite_eviction.oldest(tx)] == [True, False]
     assert sqlite_eviction.is_pinned(tx, one.id)
     assert not sqlite_eviction.is_pinned(tx, two.id)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from agent.buffer import sqlite_eviction
 from agent.core.encoding import b64, unb64
 from agent.core.errors import RefusedError
 from agent.core.ids import new_id
@@ -31,6 +32,19 @@ def test_an_approved_clip_cannot_be_deleted_before_it_is_delivered(rig: Rig) -> 
     assert refused.value.code == "C_STATE"
     rig.pass_s(70)
     rig.vault.phones.act(rig.phone.action(rig, "delete", {"clip": clip}))
+
+
+def test_a_delete_that_is_refused_takes_nothing_from_what_the_owner_keeps(rig: Rig) -> None:
+    clip = new_id()
+    segment = rig.record(clip=clip)
+    rig.vault.phones.act(rig.phone.action(rig, "keep", {"clip": clip}))
+    request_id = rig.ask()
+    rig.share(request_id)
+    with pytest.raises(RefusedError):
+        rig.vault.phones.act(rig.phone.action(rig, "delete", {"clip": clip}))
+    rig.pass_s(70)
+    assert rig.state(request_id) == "DELIVERED"
+    assert sqlite_eviction.is_pinned(rig.vault.db.tx, segment)
 
 
 def test_an_evicted_segment_leaves_its_leaf_and_no_bytes(rig: Rig) -> None:

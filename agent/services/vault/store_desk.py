@@ -70,8 +70,6 @@ class StoreDesk:
         for start in range(0, len(todo.missing), MAX_EVICTED_AT_ONCE):
             self._evict(todo.missing[start : start + MAX_EVICTED_AT_ONCE])
         self._house.set_faults("store", ["segments-quarantined"] if odd or todo.missing else [])
-        with self._house.db.transaction() as tx:
-            sqlite_eviction.unpin_like(tx, "nonce:")
 
     def index(self, id_: Id) -> bool:
         """Index one sealed segment with its log entry; False when the pair is not what it says.
@@ -159,14 +157,10 @@ class StoreDesk:
         """
         held = [one.id for one in sqlite_store.clip(self._tx, clip)]
         with self._house.db.transaction() as tx:
-            for one in held:
-                tx.execute(
-                    "DELETE FROM pins WHERE why = ? AND i = (SELECT i FROM segments WHERE id = ?)",
-                    (KEEP, bytes.fromhex(one)),
-                )
-        free = [one for one in held if not sqlite_eviction.is_pinned(self._tx, one)]
-        if held and not free:
-            raise RefusedError("C_STATE", "an approval keeps this clip until it is delivered")
+            sqlite_eviction.unpin_these(tx, held, KEEP)
+            free = [one for one in held if not sqlite_eviction.is_pinned(tx, one)]
+            if held and not free:  # then the owner's own pin stays too
+                raise RefusedError("C_STATE", "an approval keeps this clip until it is delivered")
         self._evict(free)
 
     def keep_clip(self, clip: Id) -> None:
