@@ -65,9 +65,12 @@ def _stopped(rig: Rig) -> Id:
     return request_id
 
 
-def test_an_upload_that_could_not_be_deleted_is_deleted_later(rig: Rig, refusing: list[bool]) -> None:
+def test_an_upload_that_could_not_be_deleted_is_deleted_later(
+    rig: Rig, refusing: list[bool], caplog: pytest.LogCaptureFixture
+) -> None:
     request_id = _stopped(rig)
     rig.pass_s(3_600, step_s=10)
+    assert caplog.text.count(f"request {request_id}: what was uploaded before it ended is not deleted yet") == 1
     tried = len(_discarded(rig))
     assert 4 <= tried <= 3_600 / RETRY_LOW_S
     refusing.append(False)

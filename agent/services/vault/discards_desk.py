@@ -4,6 +4,7 @@ What was created is kept in a table until the server has deleted it. It is tried
 and anew whenever uplink comes back.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -21,16 +22,19 @@ from agent.services.vault.loop import Timer
 from agent.services.vault.uplink_desk import RETRY_HIGH_S, RETRY_LOW_S, SILENT_S, UplinkDesk
 from agent.services.wire import Args, Message
 
+log = logging.getLogger(__name__)
+
 MAX_DISCARDS: Final = 600  # about 72 hours of these, as long as section 12 lets an upload wait
 WITHDRAWN: Final = (State.WITHDRAWN, State.CANCELLED, State.FAILED)  # what was created for these is deleted
 
 
 @dataclass(slots=True)
 class _Job:
-    """What one request left: `attempt` counts failures in a row, `timer` brings the next try."""
+    """What one request left: `attempt` counts failures in a row, `timer` brings the next try, `said` is why."""
 
     attempt: int = 0
     timer: Timer | None = None
+    said: str = ""
 
 
 class DiscardsDesk:
@@ -70,14 +74,14 @@ class DiscardsDesk:
                 args: Args = {"endpoint": self._endpoint(row), "locations": list(locations)}
                 self._uplink.call("discard", args, lambda reply: self._answered(request_id, locations, reply))
                 self._set_timer(request_id, SILENT_S, self._uplink.hang_up)
-        except NotYetError:
-            self._later(request_id)
+        except NotYetError as wait:
+            self._later(request_id, wait)
         except TroubleError:
             return  # uplink is not there; kept in the table: tried when it comes
 
     def _answered(self, request_id: Id, locations: list[str], reply: Message | DoorbellError) -> None:
         if isinstance(reply, DoorbellError):
-            self._later(request_id)
+            self._later(request_id, reply)
             return
         with self._house.db.transaction() as tx:
             sqlite_uploads.forget_locations(tx, request_id, locations)  # not one that came since
@@ -85,8 +89,11 @@ class DiscardsDesk:
         if job is not None and job.timer is not None:
             job.timer.cancel()
 
-    def _later(self, request_id: Id) -> None:
+    def _later(self, request_id: Id, why: DoorbellError) -> None:
         job = self._set_timer(request_id, None, lambda: None)
+        if str(why) != job.said:
+            log.warning("request %s: what was uploaded before it ended is not deleted yet: %s", request_id, why)
+        job.said = str(why)
         if job.attempt < MAX_DISCARDS:
             delay_s = full_jitter_s(job.attempt, low_s=RETRY_LOW_S, high_s=RETRY_HIGH_S)
             job.attempt += 1
