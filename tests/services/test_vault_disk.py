@@ -28,6 +28,19 @@ def test_a_full_disk_is_a_fault_and_every_timer_is_tried_again(rig: Rig) -> None
     assert "storage-full" not in rig.vault.house.faults.all()
 
 
+def test_a_full_disk_is_told_once_an_hour_and_not_by_every_timer(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.share(rig.ask_the_owner())
+    disk = FullDisk(rig)
+    rig.clock.jump_s(2)  # news that every look at the clock would write down
+    rig.pass_s(3_500)
+    assert caplog.text.count("no room left") == 1
+    rig.pass_s(300)
+    assert caplog.text.count("no room left") == 2
+    disk.make_room()
+
+
 def test_the_owner_signs_in_on_a_full_disk_too(rig: Rig) -> None:
     rig.pass_s(7_200, step_s=600)
     disk = FullDisk(rig, "phones", "UPDATE")

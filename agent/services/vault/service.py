@@ -16,7 +16,7 @@ from agent.consent.button import BELL, INDOOR, Gesture, Pattern
 from agent.consent.gpio_button import GpioContact, GpioLamp
 from agent.consent.tuf_directory import TufDirectory
 from agent.core.clock import Clock
-from agent.core.errors import ConfigError, TroubleError
+from agent.core.errors import ConfigError, RefusedError, TroubleError
 from agent.core.geo import geohash
 from agent.core.ids import Kid, sha256_hex
 from agent.core.strict_json import Json
@@ -99,6 +99,7 @@ class Vault:
         self._contacts: list[GpioContact] = []
         self._lamp: GpioLamp | None = None
         self._truncated_size = -1  # of the log when the write-ahead log was last emptied
+        self._said: dict[str, int] = {}  # troubles → boot time: each is told once an hour
         self._wire()
 
     def _wire(self) -> None:
@@ -110,7 +111,15 @@ class Vault:
         self.requests.on_effects(self.uploads.begin, self.uploads.withdraw)
         self.house.listen(lambda *_: self._show_lamp())
         self.house.listen(self._notify)
-        self.loop.on_trouble(lambda why: log.warning("vault: %s", why))
+        self.loop.on_trouble(self._say_trouble)
+
+    def _say_trouble(self, why: TroubleError | RefusedError) -> None:
+        """Log what a timer met; a disk that is full is met by every one of them, every few seconds."""
+        now_ns = self.house.clock.boot_ns()
+        self._said = {said: at_ns for said, at_ns in self._said.items() if now_ns - at_ns < HOUR_S * 10**9}
+        if str(why) not in self._said:
+            self._said[str(why)] = now_ns
+            log.warning("vault: %s", why)
 
     # ---- what follows from what
 
