@@ -1,15 +1,18 @@
 """Trouble of the card inside a running vault: full for a while, unreadable, or written by a newer program."""
 
+import json
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from agent.consent import sqlite_ledger
 from agent.consent.sessions import session_message
 from agent.consent.states import State
 from agent.core.encoding import b64, unb64
 from agent.core.errors import DoorbellError, TroubleError
 from agent.services.vault.database import Database, translated
+from agent.services.vault.house import House
 from agent.services.vault.store_desk import ROOM_BYTES
 from tests.fakes.vault_rig import SPKI, FakePhone, FullDisk, Rig
 
@@ -185,6 +188,15 @@ def test_a_disk_that_others_have_filled_lets_the_oldest_go(rig: Rig) -> None:
     rig.vault.recorder.status({"recording": True, "faults": ["storage-full"]})
     assert not rig.vault.store.holds(held[0])
     assert rig.vault.store.holds(held[-1])
+
+
+def test_settings_of_a_newer_program_are_left_alone(rig: Rig) -> None:
+    newer = {**rig.vault.house.settings.to_json(), "max_officers": 1}
+    sqlite_ledger.set_fact(rig.vault.db.tx, "settings", json.dumps(newer).encode())
+    house = rig.vault.house
+    with pytest.raises(TroubleError, match=r"'max_officers'.*install the newer one again") as refused:
+        House(house.config, house.clock, house.db, house.keys, house.loop)
+    assert refused.value.code == "state-newer"
 
 
 def test_a_database_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:

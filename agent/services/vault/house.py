@@ -14,9 +14,10 @@ from agent.consent import sqlite_log, sqlite_phones
 from agent.consent.limits_of_owner import OwnerLimits
 from agent.consent.nonces import Nonces
 from agent.consent.phones import Phone
-from agent.consent.settings import Settings, approvals_of, limits_of
+from agent.consent.settings import NAMES, Settings, approvals_of, limits_of
 from agent.consent.timekeeping import Arrived, Jumped, Reading, Timekeeper, Trust
 from agent.core.clock import Clock
+from agent.core.errors import TroubleError
 from agent.core.ids import Kid
 from agent.core.strict_json import Json, dump, parse
 from agent.services.vault.database import Database
@@ -50,7 +51,11 @@ class Faults:
 
 
 class House:
-    """The shared state of the vault. Only the loop's thread touches it."""
+    """The shared state of the vault. Only the loop's thread touches it.
+
+    Raises:
+        TroubleError: state-newer, when a newer version of this program wrote the owner's settings.
+    """
 
     def __init__(self, config: Config, clock: Clock, db: Database, keys: VaultKeys, loop: Loop) -> None:
         self.config = config
@@ -77,6 +82,9 @@ class House:
                 name: tuple(item) if isinstance(item, list) else item
                 for name, item in (value.items() if isinstance(value, dict) else ())
             }
+            if unknown := sorted(kept.keys() - NAMES):
+                text = f"the owner's settings hold {unknown[0]!r}, which this program does not know"
+                raise TroubleError("state-newer", f"{text}: install the newer one again")
             return Settings(**kept)  # type: ignore[arg-type]  # written by save_settings
         return Settings(requests_enabled=self.config.requests.enabled)
 
