@@ -280,9 +280,9 @@ class Link:
                 os.close(fd)
 
     def close(self) -> None:
-        """End the link and wait for its reader."""
+        """End the link and wait for its reader; one that has not started yet finds it ended."""
         self._outbox.close()
-        if threading.current_thread() is not self._reader:
+        if self._reader.is_alive() and threading.current_thread() is not self._reader:
             self._reader.join(timeout=CLOSE_TIMEOUT_S)
 
     def _read_all(self) -> None:

@@ -240,6 +240,17 @@ def test_an_answer_that_races_the_callers_patience_is_taken_or_closed(tmp_path: 
     assert _open_descriptors() <= before - 2
 
 
+def test_a_link_that_is_closed_before_it_starts_to_listen_ends_then() -> None:
+    ours, theirs = socket.socketpair()
+    ended = threading.Event()
+    link = Link(ours, lambda _: None, on_close=ended.set)
+    link.close()
+    link.start()
+    assert ended.wait(5)
+    assert link.closed
+    theirs.close()
+
+
 def test_a_tell_is_not_answered(tmp_path: Path) -> None:
     heard = threading.Event()
 
