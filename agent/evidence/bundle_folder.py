@@ -17,34 +17,37 @@ SUFFIX: Final = ".seg"
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
-def read_file(path: Path, *, max_bytes: int, what: str) -> bytes:
+def read_file(path: Path, *, max_bytes: int, what: str, follow: bool = False) -> bytes:
     """Return the content of a regular file.
 
     Args:
-        path: the file; its last part may not be a symbolic link.
+        path: the file.
         max_bytes: the most bytes it may have.
         what: how a person calls the file.
+        follow: whether the path's last part may be a symbolic link: only where a person typed the path.
 
     Raises:
         TroubleError: it is not there or can't be read.
         RefusedError: E_FILE, when it is no regular file; E_SIZE, when it is larger.
     """
     try:
-        descriptor = os.open(path, _FLAGS)
+        descriptor = os.open(path, _FLAGS & ~os.O_NOFOLLOW if follow else _FLAGS)
     except FileNotFoundError as exc:
         raise TroubleError("missing", f"{what} is missing") from exc
     except (OSError, ValueError) as exc:
         raise TroubleError("unreadable", f"{what} can't be read: {_why(exc)}") from exc
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):  # a folder can be opened too, and a pipe
             raise RefusedError("E_FILE", f"{what} is no regular file")
         if status.st_size > max_bytes:
             raise RefusedError("E_SIZE", f"{what} is larger than {max_bytes} bytes")
-        try:
+        with open(descriptor, "rb", closefd=False) as file:
             content = file.read(max_bytes + 1)
-        except OSError as exc:
-            raise TroubleError("unreadable", f"{what} can't be read: {_why(exc)}") from exc
+    except OSError as exc:
+        raise TroubleError("unreadable", f"{what} can't be read: {_why(exc)}") from exc
+    finally:
+        os.close(descriptor)
     if len(content) > max_bytes:
         raise RefusedError("E_SIZE", f"{what} is larger than {max_bytes} bytes")
     return content
@@ -59,11 +62,17 @@ class BundleFolder:
     """A folder with a bundle.
 
     Raises:
-        TroubleError: there is no such folder.
+        TroubleError: there is no such folder, or it can't be looked at.
     """
 
     def __init__(self, path: Path) -> None:
-        if not path.is_dir():
+        try:
+            is_folder = stat.S_ISDIR(path.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            is_folder = False
+        except (OSError, ValueError) as exc:
+            raise TroubleError("unreadable", f"{path} can't be read: {_why(exc)}") from exc
+        if not is_folder:
             raise TroubleError("missing", f"{path} is no folder: give the folder that holds submission.json")
         self._path = path
 

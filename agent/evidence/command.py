@@ -51,7 +51,7 @@ def load_key(path: Path) -> X25519PrivateKey:
     Raises:
         TroubleError: it can't be read or is another kind of key.
     """
-    raw = read_file(path, max_bytes=MAX_KEY_BYTES, what=f"the key {path}")
+    raw = read_file(path, max_bytes=MAX_KEY_BYTES, what=f"the key {path}", follow=True)
     try:
         key = load_pem_private_key(raw, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
@@ -59,6 +59,10 @@ def load_key(path: Path) -> X25519PrivateKey:
     if not isinstance(key, X25519PrivateKey):
         raise TroubleError("key", f"{path} is no X25519 key: give the agency's enc key")
     return key
+
+
+def _load_root(path: Path) -> bytes:
+    return read_file(path, max_bytes=MAX_ROOT_BYTES, what=f"the root {path}", follow=True)
 
 
 def _say(line: str) -> None:
@@ -94,8 +98,7 @@ def run_verify(args: argparse.Namespace) -> int:
     """Run `doorbell verify`."""
     try:
         key = None if args.key is None else load_key(args.key)
-        root = read_file(args.root, max_bytes=MAX_ROOT_BYTES, what=f"the root {args.root}")
-        verdict = judge(BundleFolder(args.bundle), root, key)
+        verdict = judge(BundleFolder(args.bundle), _load_root(args.root), key)
     except DoorbellError as exc:
         return _fail(exc)
     unshown = cannot_show(verdict.segments)
@@ -114,11 +117,7 @@ def run_open(args: argparse.Namespace) -> int:
     """Run `doorbell open`."""
     try:
         key, zone = load_key(args.key), _zone(args.time_zone)
-        root = (
-            None
-            if args.root is None
-            else read_file(args.root, max_bytes=MAX_ROOT_BYTES, what=f"the root {args.root}")
-        )
+        root = None if args.root is None else _load_root(args.root)
         opened = open_bundle(args.bundle, key, args.out, zone, root)
     except DoorbellError as exc:
         return _fail(exc)

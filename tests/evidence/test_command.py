@@ -91,6 +91,9 @@ def test_one_changed_byte_anywhere_makes_it_fail_and_name_a_claim(
         ({"--root": "nowhere.json"}, "is missing"),
         ({"bundle": "nowhere"}, "is no folder"),
         ({"bundle": "root.json"}, "is no folder"),
+        ({"bundle": "x" * 300}, "can't be read: file name too long"),
+        ({"--key": "bundle"}, "is no regular file"),
+        ({"--root": "bundle"}, "is no regular file"),
         ({"--time-zone": "Europe/../../etc"}, "is no time zone"),
         ({"--out": "root.json"}, "can't be written"),
     ],
@@ -111,6 +114,13 @@ def test_trouble_is_one_plain_line_and_exit_1(
     assert streams.out == ""
     assert streams.err.count("\n") == 1
     assert words in streams.err
+
+
+def test_a_key_and_a_root_may_be_links(desk: Path) -> None:
+    for name in ("key.pem", "root.json"):
+        (desk / name).rename(desk / f"real-{name}")
+        (desk / name).symlink_to(desk / f"real-{name}")
+    assert verify(*arguments(desk)) == 0
 
 
 def test_a_root_that_is_no_root_fails_the_directory(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:

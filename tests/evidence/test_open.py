@@ -113,6 +113,16 @@ def test_a_pipe_in_place_of_a_file_does_not_hang(name: str, tmp_path: Path) -> N
     assert not open_bundle(bundle, case.key, tmp_path / "out", LONDON, case.root).report.holds
 
 
+@pytest.mark.parametrize("name", ["submission.json", "receipt.json", f"segments/{SEGMENT}.seg"])
+def test_a_folder_in_place_of_a_file_is_named_and_no_crash(name: str, tmp_path: Path) -> None:
+    case = bundle_case("good")
+    bundle = case.write(tmp_path / "bundle")
+    (bundle / name).unlink()
+    (bundle / name).mkdir()
+    report = open_bundle(bundle, case.key, tmp_path / "out", LONDON, case.root).report
+    assert f"{name} is no regular file" in {claim.text for claim in report.claims if not claim.holds}
+
+
 def test_a_huge_segment_is_refused_before_it_is_read(tmp_path: Path) -> None:
     case = bundle_case("good")
     bundle = case.write(tmp_path / "bundle")
