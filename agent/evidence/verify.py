@@ -114,7 +114,8 @@ def judge(
         *(asked.claim, consent.claim, approver.claim),
         *(_about(tally, name) for name in (GRANT, SEALED)),
         *(_about(tally, name) for name in (OPENS, PLAIN) if key is not None),
-        *(inclusion.claim if log.value is not None else log.claim, checkpoint.claim, receipt.claim),
+        *(inclusion.claim if log.value is not None else log.claim, checkpoint.claim),
+        receipt.claim if written.value is not None else written.claim,  # why its form is wrong, not that it is
     ]
     return Verdict(
         claims=tuple(judged),

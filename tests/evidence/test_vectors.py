@@ -91,6 +91,15 @@ def test_all_claims_of_the_protocol_are_told_in_its_order(tmp_path: Path) -> Non
     ]
 
 
+def test_a_receipt_that_is_not_there_is_named_as_what_is_wrong(tmp_path: Path) -> None:
+    case = bundle_case("good")
+    folder = case.write(tmp_path / "bundle")
+    (folder / "receipt.json").unlink()
+    told = {claim.name: claim.text for claim in judge(BundleFolder(folder), case.root, case.key).claims}
+    assert told["receipt"] == "receipt.json is missing"
+    assert told["directory"] == "not judged, because the claim receipt does not hold"
+
+
 def test_without_a_key_nothing_is_claimed_about_the_films(tmp_path: Path) -> None:
     case = bundle_case("good")
     claims = judge(BundleFolder(case.write(tmp_path / "bundle")), case.root, None).claims
