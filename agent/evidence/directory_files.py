@@ -10,7 +10,7 @@ from typing import Final, cast
 from agent.core.encoding import unb64
 from agent.core.errors import RefusedError
 from agent.core.ids import Kid, kid_of
-from agent.core.keys import is_weak
+from agent.core.keys import is_weak, load_open_key
 from agent.core.strict_json import Json, parse
 from agent.core.text import MAX_DIRECTORY_TEXT, is_text
 from agent.evidence.forms import (
@@ -23,7 +23,6 @@ from agent.evidence.forms import (
     ONE,
     Form,
     list_of,
-    nullable,
     one_of,
     read,
     whole,
@@ -60,8 +59,10 @@ _AGENCY_FORM: Final[Form] = {
     "centre": list_of(whole(-1_800_000_000, 1_800_000_000), 2, 2),
 }
 _LIMITS_FORM: Final[Form] = {"area_m2": COUNT, "window_s": COUNT, "lookback_s": COUNT, "ttl_s": COUNT}
-_CONTACT: Final = nullable(lambda value: is_text(value, limit=MAX_DIRECTORY_TEXT))
-_CONTACT_FORM: Final[Form] = {"phone": _CONTACT, "web": _CONTACT}
+_CONTACT_FORM: Final[Form] = {
+    "phone": lambda value: is_text(value, limit=MAX_DIRECTORY_TEXT),
+    "web": lambda value: is_text(value, limit=MAX_DIRECTORY_TEXT),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Agency:
     window_s: int
     lookback_s: int
     ttl_s: int
-    contact: tuple[str, ...]
+    contact: tuple[str, str]
 
 
 def find_key(keys: tuple[ListedKey, ...], kid: Kid) -> ListedKey | None:
@@ -112,6 +113,16 @@ def find_key(keys: tuple[ListedKey, ...], kid: Kid) -> ListedKey | None:
     named = [key for key in keys if key.kid == kid]
     good = (key for key in named if kid_of(key.public) == kid and not is_weak(key.public))
     return next(good, named[0] if named else None)
+
+
+def find_reply_key(keys: tuple[ListedKey, ...], public: bytes, time_s: int) -> ListedKey | None:
+    """Return the key with these bytes that could be sealed to then: neither weak nor misnamed, and in its time."""
+    try:
+        load_open_key(public)
+    except RefusedError:
+        return None
+    kid = kid_of(public)
+    return next((key for key in keys if (key.kid, key.public) == (kid, public) and key.valid_at(time_s)), None)
 
 
 def _keys(value: Json, what: str) -> tuple[ListedKey, ...]:
@@ -166,5 +177,5 @@ def parse_agency(raw: bytes, agency: str) -> Agency:
         window_s=cast("int", limits["window_s"]),
         lookback_s=cast("int", limits["lookback_s"]),
         ttl_s=cast("int", limits["ttl_s"]),
-        contact=tuple(value for value in contact.values() if isinstance(value, str)),
+        contact=(cast("str", contact["phone"]), cast("str", contact["web"])),
     )

@@ -14,7 +14,7 @@ from agent.core.geo import Point, area_m2, check_polygon
 from agent.core.ids import Id, Sha256, sha256_hex
 from agent.core.strict_json import MAX_INTEGER, Json, parse
 from agent.core.text import is_text
-from agent.evidence.directory_files import Agency, Platform, find_key
+from agent.evidence.directory_files import Agency, Platform, find_key, find_reply_key
 from agent.evidence.forms import (
     AGENCY,
     COUNT,
@@ -163,8 +163,7 @@ def verify_agency(envelope: Envelope, request: Request, platform: Platform, agen
     check_signature(envelope, signature, key.public)
     if not key.valid_at(request.issued_s):
         raise RefusedError("E_KEY", "the agency's key was not valid when the request was issued")
-    reply = [key for key in agency.enc if key.public == request.enc_public]
-    if not any(key.valid_at(request.issued_s) for key in reply):
+    if find_reply_key(agency.enc, request.enc_public, request.issued_s) is None:
         raise RefusedError("E_REPLY", "the request names a key that the agency has not")
     if request.endpoint not in agency.endpoints or request.endpoint not in platform.endpoints:
         raise RefusedError("E_REPLY", "the request names an upload server that the agency may not use")
