@@ -7,6 +7,7 @@ verifies nothing: `check_signature` refuses it. A good key of the same kid goes 
 from dataclasses import dataclass
 from typing import Final, cast
 
+from agent.core.directory_paths import MAX_TARGET_BYTES
 from agent.core.encoding import unb64
 from agent.core.errors import RefusedError
 from agent.core.ids import Kid, kid_of
@@ -29,7 +30,6 @@ from agent.evidence.forms import (
     word,
 )
 
-MAX_TARGET_BYTES: Final = 32_768  # section 4
 _MAX_LISTED: Final = 1_024
 
 _KEY_FORM: Final[Form] = {"kid": KID, "pub": KEY, "nbf": COUNT, "exp": COUNT}

@@ -27,7 +27,7 @@ CANNOT_SHOW: Final = (
 )
 UNSYNCED: Final = (
     "The absolute time of the segments marked “unsynced”: they were recorded before the device's clock was set. "
-    "The time shown was worked out later, from the clock's first setting in the same run."
+    "The time shown was worked out from a setting of the clock in the same run."
 )
 SUSPECT: Final = (
     "The absolute time of the segments marked “suspect”: they were recorded while the device's clock had jumped "

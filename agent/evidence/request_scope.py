@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from agent.core.encoding import unb64
-from agent.core.envelope import Envelope, check_signature, payload_type
+from agent.core.envelope import MAX_PAYLOAD_BYTES, Envelope, check_signature, payload_type
 from agent.core.errors import RefusedError
 from agent.core.geo import Point, area_m2, check_polygon
 from agent.core.ids import Id, Sha256, sha256_hex
@@ -31,7 +31,6 @@ from agent.evidence.forms import (
     word,
 )
 
-MAX_PAYLOAD_BYTES: Final = 16_384  # section 2
 FLOOR_AREA_M2: Final = 65_000  # section 6
 CEILING_AREA_M2: Final = 1_300_000  # section 6
 CEILING_WINDOW_S: Final = 43_200  # section 6

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from agent.core.encoding import unb64
-from agent.core.envelope import Envelope, check_signature, payload_type
+from agent.core.envelope import MAX_CONSENT_BYTES, Envelope, check_signature, payload_type
 from agent.core.errors import RefusedError
 from agent.core.ids import Id, Kid, Sha256, kid_of, sha256_hex
 from agent.core.seal import WRAP_BYTES
@@ -36,7 +36,6 @@ from agent.evidence.forms import (
 )
 from agent.evidence.request_scope import Request
 
-MAX_CONSENT_BYTES: Final = 1_048_576  # section 2
 MAX_SEGMENTS: Final = 512  # section 11
 CLOCK_SLACK_S: Final = 300  # sections 7 and 11: how far a device's clock and a message may be apart
 

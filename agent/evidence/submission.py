@@ -9,6 +9,7 @@ from typing import Final, cast
 
 from agent.core.encoding import unb64
 from agent.core.envelope import (
+    MAX_CONSENT_BYTES,
     MAX_ENVELOPE_BYTES,
     MAX_PAYLOAD_BYTES,
     MAX_SUBMISSION_BYTES,
@@ -36,7 +37,7 @@ from agent.evidence.forms import (
     read,
 )
 from agent.evidence.log_leaves import MAX_LEAVES, Leaf, parse_leaf
-from agent.evidence.share import MAX_CONSENT_BYTES, MAX_SEGMENTS
+from agent.evidence.share import MAX_SEGMENTS
 
 # 512 hashes of 64 digits and their quotes are 34 kB; as base64 in an envelope 46 kB.
 MAX_RECEIPT_BYTES: Final = 65_536

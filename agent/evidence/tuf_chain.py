@@ -16,12 +16,12 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetF
 from agent.core.directory_paths import (
     MAX_ROOT_BYTES,
     MAX_SNAPSHOT_BYTES,
+    MAX_TARGET_BYTES,
     MAX_TARGETS_BYTES,
     MAX_TIMESTAMP_BYTES,
 )
 from agent.core.errors import RefusedError
 from agent.core.strict_json import parse
-from agent.evidence.directory_files import MAX_TARGET_BYTES
 
 MAX_ROOTS: Final = 256
 MAX_ROLES: Final = 32
