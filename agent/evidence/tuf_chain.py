@@ -30,7 +30,7 @@ S = TypeVar("S", Root, Timestamp, Snapshot, Targets)
 
 
 def _refuse(why: str) -> RefusedError:
-    return RefusedError("E_DIRECTORY", why)
+    return RefusedError("E_DIRECTORY", why if why.isprintable() else ascii(why))  # a role may have any name
 
 
 def _load(raw: bytes, kind: type[S], max_bytes: int, what: str) -> Metadata[S]:
