@@ -3,7 +3,7 @@
 `Markup` is text that is safe as it stands; everything else goes through `esc`. A page is built of these two only.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final, NewType
 
@@ -63,6 +63,14 @@ def _ranges(numbers: Iterable[int]) -> str:
         else:
             runs.append([number, number])
     return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in runs)
+
+
+def _gaps(missing: Sequence[int]) -> str:
+    if not missing:
+        return "none before the last segment"
+    if len(missing) == 1:
+        return f"number {missing[0]} of this recording is not in the bundle"
+    return f"numbers {_ranges(missing)} of this recording are not in the bundle"
 
 
 def _code(text: object) -> Markup:
@@ -128,18 +136,13 @@ def _clip(number: int, clip: ClipPart) -> Markup:
         if clip.file is not None
         else (_row("File", esc("could not be joined; see the single segments")),)
     )
-    gaps = (
-        f"numbers {_ranges(clip.missing)} of this recording are not in the bundle"
-        if clip.missing
-        else "none before the last segment"
-    )
     rows = (
         *film,
         _row("From", _moment(first.start)),
         _row("To", _moment(last.end)),
         _row("Started by", esc(clip.trigger)),
         _row("Picture", esc(f"{clip.size_px[0]} by {clip.size_px[1]} px, no sound")),
-        _row("Gaps", esc(gaps)),
+        _row("Gaps", esc(_gaps(clip.missing))),
         _row("Frames lost in recording", esc(sum(part.dropped_frames for part in clip.segments))),
         _row("Privacy zones blackened", esc(max(part.masked_zones for part in clip.segments))),
     )

@@ -71,7 +71,7 @@ def test_the_report_says_who_when_what_and_what_it_cannot_show(tmp_path: Path) -
 def test_a_missing_number_of_a_clip_is_told(tmp_path: Path) -> None:
     answer = opened("good, one segment of three", tmp_path)
     assert answer.report.clips[0].missing == (0,)
-    assert "numbers 0 of this recording are not in the bundle" in (answer.out / "report.html").read_text()
+    assert "number 0 of this recording is not in the bundle" in (answer.out / "report.html").read_text()
 
 
 def test_times_are_shown_in_the_zone_that_was_asked_for(tmp_path: Path) -> None:
