@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
+from starlette.requests import ClientDisconnect
+
 from agent.core import ids, strict_json, text
 from agent.core.encoding import unb64
 from agent.core.envelope import SIGNATURE_BYTES
@@ -32,7 +34,7 @@ async def read_body(request: Request, *, max_bytes: int) -> bytes:
     """Read one body.
 
     Raises:
-        RefusedError: E_SIZE beyond `max_bytes`, E_TIMEOUT when it takes too long.
+        RefusedError: E_SIZE beyond `max_bytes`, E_TIMEOUT when it takes too long or never ends.
     """
     declared = request.headers.get("content-length")
     if declared is not None and (not declared.isdecimal() or int(declared[:12]) > max_bytes):
@@ -46,6 +48,8 @@ async def read_body(request: Request, *, max_bytes: int) -> bytes:
                     raise RefusedError("E_SIZE", f"more than {max_bytes} bytes")
     except TimeoutError as exc:
         raise RefusedError("E_TIMEOUT", "the body took too long") from exc
+    except ClientDisconnect as exc:
+        raise RefusedError("E_TIMEOUT", "the phone left before its body was whole") from exc
     return bytes(body)
 
 
@@ -58,7 +62,7 @@ async def drain(request: Request) -> None:
                 left -= len(chunk)
                 if left < 0:
                     return
-    except (TimeoutError, RuntimeError):  # RuntimeError: the stream was consumed before
+    except (TimeoutError, ClientDisconnect, RuntimeError):  # RuntimeError: the stream was consumed before
         return
 
 

@@ -148,6 +148,18 @@ def test_a_body_without_end_is_not_buffered_beyond_its_bound(served: Served) -> 
         assert sent < 8_000_000
 
 
+def test_a_phone_that_leaves_in_the_middle_of_a_body_fills_no_log(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    for line in ("Content-Length: 1000", "Content-Length: 100000"):  # taken, and refused and drained
+        with connected(served) as sock:
+            sock.sendall(posting(served, line) + b"{")
+            time.sleep(0.2)
+    time.sleep(0.3)
+    assert served.client.request("GET", served.origin + "/").status == 200
+    assert [record.message for record in caplog.records] == []
+
+
 def test_one_address_cannot_take_every_connection(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(https_server, "MAX_CONNECTIONS_PER_ADDRESS", 3)
     with contextlib.ExitStack() as stack:
