@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
@@ -52,15 +53,23 @@ class TlsIdentity:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._key = self._load_key() if self._key_path.exists() else self._make_key()
-        except (OSError, ValueError) as exc:
-            raise TroubleError("page-state", f"can't use the page's key in {folder}: {exc}") from exc
+        except OSError as exc:
+            reason = (exc.strerror or "unknown").lower()
+            raise TroubleError("page-state", f"can't use {folder} ({reason}): check its owner") from exc
         self._context: ssl.SSLContext | None = None
 
     def _load_key(self) -> ec.EllipticCurvePrivateKey:
-        key = serialization.load_pem_private_key(self._key_path.read_bytes(), password=None)
+        try:
+            key = serialization.load_pem_private_key(self._key_path.read_bytes(), password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
+            raise self._bad_key() from exc
         if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-            raise ValueError("tls.key is no P-256 key; `doorbell reset` makes a new one")  # noqa: TRY004 bad file
+            raise self._bad_key()
         return key
+
+    def _bad_key(self) -> TroubleError:
+        what = f"can't use the page's key {self._key_path}: it is damaged or of another kind"
+        return TroubleError("page-state", f"{what}. Restore it from a backup, or start anew with `doorbell reset`")
 
     def _make_key(self) -> ec.EllipticCurvePrivateKey:
         key = ec.generate_private_key(ec.SECP256R1())

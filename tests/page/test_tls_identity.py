@@ -90,13 +90,42 @@ def test_a_renewed_certificate_serves_the_next_handshake(tmp_path: Path) -> None
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
 
 
+LOCKED = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+    serialization.Encoding.PEM,
+    serialization.PrivateFormat.PKCS8,
+    serialization.BestAvailableEncryption(b"a password of this test"),
+)
+OF_ANOTHER_CURVE = ec.generate_private_key(ec.SECP384R1()).private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+)
+
+
 @pytest.mark.parametrize(
-    "content", [b"", b"junk", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
+    "content",
+    [
+        b"",
+        b"junk",
+        b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+        LOCKED,
+        OF_ANOTHER_CURVE,
+    ],
+    ids=["empty", "junk", "cut", "locked", "of another curve"],
 )
 def test_an_unreadable_key_is_a_plain_trouble(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "tls.key").write_bytes(content)
-    with pytest.raises(TroubleError, match="can't use the page's key"):
+    with pytest.raises(TroubleError) as trouble:
         TlsIdentity(tmp_path)
+    path = tmp_path / "tls.key"
+    assert str(trouble.value) == (
+        f"can't use the page's key {path}: it is damaged or of another kind. "
+        "Restore it from a backup, or start anew with `doorbell reset`"
+    )
+
+
+def test_a_folder_that_can_not_be_used_is_a_plain_trouble(tmp_path: Path) -> None:
+    (tmp_path / "page").write_text("no folder")
+    with pytest.raises(TroubleError, match=r"^can't use .*/page \(file exists\): check its owner$"):
+        TlsIdentity(tmp_path / "page")
 
 
 def serial_in(folder: Path) -> int:
