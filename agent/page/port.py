@@ -15,7 +15,7 @@ Methods block; the server calls them from worker threads, several at a time.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ Body: TypeAlias = dict[str, Any] | list[Any]
 """A JSON value as section 10 gives it; the page serialises it as it is."""
 
 EventName: TypeAlias = Literal["request", "state", "progress", "alert", "status", "phone"]
-EVENT_NAMES: frozenset[str] = frozenset({"request", "state", "progress", "alert", "status", "phone"})
+EVENT_NAMES: Final[frozenset[str]] = frozenset(get_args(EventName))
 
 
 @dataclass(frozen=True, slots=True)
