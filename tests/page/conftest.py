@@ -1,4 +1,4 @@
-"""A served page for the browser tests, and a fresh phone (browser context) for each."""
+"""A served page, and phones for it: one that speaks Python, and as many real browsers as a test wants."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.page.phone import PhoneClient
 from tests.page.serving import serve
 
 if TYPE_CHECKING:
@@ -30,6 +31,15 @@ def served(running: Served) -> Iterator[Served]:
     running.vault.reset()
     yield running
     running.hub.end_all()
+
+
+@pytest.fixture
+def phone(served: Served) -> PhoneClient:
+    """A paired, admitted phone with a session."""
+    client = PhoneClient(served)
+    client.pair()
+    client.log_in()
+    return client
 
 
 @pytest.fixture

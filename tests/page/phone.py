@@ -26,6 +26,18 @@ if TYPE_CHECKING:
     from tests.page.serving import Served
 
 HEADERS = {"Content-Type": "application/json", "X-Doorbell": "1"}
+NOTHING = "0" * 32
+"""The id of nothing."""
+
+
+def code(response: BaseHTTPResponse) -> tuple[int, str]:
+    """Status and error code of a refusal."""
+    return response.status, json.loads(response.data)["error"]
+
+
+def plain(served: Served, method: str, path: str, **options: Any) -> BaseHTTPResponse:
+    """One request of nobody: no session, no headers of its own."""
+    return served.client.request(method, served.origin + path, **options)
 
 
 class EventReader:

@@ -10,7 +10,10 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
+from agent.core import ids
 from agent.core.errors import TroubleError
 from agent.page import https_server
 from agent.page.https_server import listen
@@ -224,3 +227,26 @@ def test_ipv6_is_listened_on_too() -> None:
         pytest.skip("no IPv6 on this machine")
     assert sock.family == socket.AF_INET6
     sock.close()
+
+
+def test_old_tls_is_refused(served: Served) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with socket.create_connection(("127.0.0.1", served.port)) as raw, pytest.raises(ssl.SSLError):
+        context.wrap_socket(raw)
+
+
+def test_plain_http_gets_nothing(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=5) as raw:
+        raw.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"HTTP" not in raw.recv(4096)
+
+
+def test_a_pinned_key_is_that_of_the_certificate(served: Served) -> None:
+    pem = ssl.get_server_certificate(("127.0.0.1", served.port))
+    public = x509.load_pem_x509_certificate(pem.encode()).public_key()
+    der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    assert ids.sha256_hex(der) == served.vault.spki.hex()
