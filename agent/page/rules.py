@@ -27,8 +27,8 @@ MAX_COOKIE_CHARS: Final = 128
 
 # No inline script or style, nothing from elsewhere, no frame around the page; films come from blobs.
 CONTENT_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src blob: 'self'; "
-    "img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src blob:; "
+    "img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 SECURITY_HEADERS: Final[tuple[tuple[str, str], ...]] = (
     ("content-security-policy", CONTENT_POLICY),

@@ -63,6 +63,15 @@ def test_every_answer_carries_the_security_headers(served: Served, path: str) ->
     assert "server" not in headers
 
 
+def test_scripts_and_pictures_come_from_the_doorbell_alone_and_films_from_memory(served: Served) -> None:
+    policy = plain(served, "GET", "/").headers["content-security-policy"]
+    directives = dict(part.strip().split(" ", maxsplit=1) for part in policy.split(";"))
+    own = {name for name, sources in directives.items() if sources == "'self'"}
+    assert own == {"script-src", "style-src", "connect-src", "img-src"}
+    assert directives["media-src"] == "blob:"
+    assert {sources for name, sources in directives.items() if name not in {*own, "media-src"}} == {"'none'"}
+
+
 def test_api_answers_are_never_stored(served: Served, phone: PhoneClient) -> None:
     assert phone.get("/api/status").headers["cache-control"] == "no-store"
 
