@@ -67,6 +67,13 @@ class EventReader:
         name, data = self._block()
         return name.removeprefix("event: "), json.loads(data.removeprefix("data: "))
 
+    def events_until_the_end(self) -> int:
+        """How many more events come before the server ends the stream."""
+        count = 0
+        while self._block():
+            count += 1
+        return count
+
     def close(self) -> None:
         self._response.close()
         self._sock.close()

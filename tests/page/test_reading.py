@@ -35,9 +35,14 @@ def test_bad_queries_are_400(phone: PhoneClient, query: str) -> None:
         assert code(phone.get(f"{path}?{query}")) == (400, "E_SCHEMA")
 
 
-def test_a_page_is_not_larger_than_the_protocol_says_and_the_logs_is_cut(phone: PhoneClient) -> None:
+def test_a_page_is_not_larger_than_the_protocol_says_and_the_logs_is_cut(
+    served: Served, phone: PhoneClient
+) -> None:
     for path in (f"/api/requests/{NOTHING}/segments", "/api/stanzas"):
         assert code(phone.get(f"{path}?limit=513")) == (400, "E_SCHEMA")
+    for _ in range(513):
+        served.vault.note("boot")
+    assert len(phone.json("/api/log?limit=513")["entries"]) == 512
     assert phone.json("/api/log?limit=513") == phone.json("/api/log?limit=512")
 
 
