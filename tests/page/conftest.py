@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.page_world import now_ms
 from tests.page.phone import PhoneClient
 from tests.page.serving import serve
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, BrowserContext, Page
 
+    from tests.page.owner_browser import OwnerBrowser
     from tests.page.serving import Served
 
 PHONE = {"width": 390, "height": 844}
@@ -60,3 +62,23 @@ def new_phone(browser: Browser) -> Iterator[Callable[[], Page]]:
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def screen(served: Served, new_phone: Callable[[], Page]) -> Page:
+    """The page as a browser opens it that is paired with nothing."""
+    page = new_phone()
+    page.goto(served.origin + "/")
+    return page
+
+
+@pytest.fixture
+def owner(served: Served, new_phone: Callable[[], Page]) -> OwnerBrowser:
+    """A paired owner at a real browser, with two clips of the last half hour."""
+    from tests.page.owner_browser import OwnerBrowser  # noqa: PLC0415 - only tests in a browser need playwright
+
+    phone = OwnerBrowser(new_phone())
+    phone.pair(served.pair_link())
+    served.vault.record(now_ms() - 1_800_000)
+    served.vault.record(now_ms() - 900_001, segments=2)
+    return phone

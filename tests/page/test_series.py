@@ -14,8 +14,6 @@ from tests.fakes.page_world import Agency, now_ms, request_payload, sign_request
 from tests.page.owner_browser import OwnerBrowser
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from playwright.sync_api import Page
 
     from tests.fakes.page_vault_state import Pending
@@ -51,22 +49,15 @@ def row(n: int, start_s: int, end_s: int, **changes: Any) -> dict[str, Any]:
     return {**good, "from": start_s, "to": end_s, "state": "PENDING", **changes}
 
 
-@pytest.fixture
-def phone(served: Served, new_phone: Callable[[], Page]) -> Page:
-    page = new_phone()
-    page.goto(served.origin + "/")
-    return page
-
-
-def series_of(phone: Page, rows: list[dict[str, Any]], mine: dict[str, Any], zone: str = "UTC") -> dict[str, Any]:
-    answer: dict[str, Any] = phone.evaluate(SERIES, {"rows": rows, "mine": mine, "zone": zone})
+def series_of(screen: Page, rows: list[dict[str, Any]], mine: dict[str, Any], zone: str = "UTC") -> dict[str, Any]:
+    answer: dict[str, Any] = screen.evaluate(SERIES, {"rows": rows, "mine": mine, "zone": zone})
     return answer
 
 
 # -- the numbers ----------------------------------------------------------------------------------------------
 
 
-def test_overlapping_windows_count_once_and_other_agencies_not_at_all(phone: Page) -> None:
+def test_overlapping_windows_count_once_and_other_agencies_not_at_all(screen: Page) -> None:
     start = 20_000 * DAY_S
     rows = [
         row(4, start + 2 * HOUR_S, start + 4 * HOUR_S),
@@ -75,7 +66,7 @@ def test_overlapping_windows_count_once_and_other_agencies_not_at_all(phone: Pag
         row(9, start, start + 9 * HOUR_S, agency="us-ca-otherpd"),
         row(1, start + HOUR_S, start + 2 * HOUR_S, state="DECLINED"),
     ]
-    answer = series_of(phone, rows, rows[1])
+    answer = series_of(screen, rows, rows[1])
     assert answer["series"] == {
         "count": 4,
         "rank": 3,
@@ -89,37 +80,37 @@ def test_overlapping_windows_count_once_and_other_agencies_not_at_all(phone: Pag
     assert [(one["agency"], one["count"]) for one in answer["repeated"]] == [("us-ca-examplepd", 4)]
 
 
-def test_a_request_that_the_list_leaves_out_still_counts(phone: Page) -> None:
+def test_a_request_that_the_list_leaves_out_still_counts(screen: Page) -> None:
     start = 20_000 * DAY_S
     rows = [row(1, start, start + HOUR_S)]
-    series = series_of(phone, rows, row(2, start + HOUR_S, start + 2 * HOUR_S))["series"]
+    series = series_of(screen, rows, row(2, start + HOUR_S, start + 2 * HOUR_S))["series"]
     assert (series["count"], series["rank"], series["seconds"]) == (2, 2, 2 * HOUR_S)
 
 
-def test_what_was_verified_counts_and_not_what_the_list_says_of_it(phone: Page) -> None:
+def test_what_was_verified_counts_and_not_what_the_list_says_of_it(screen: Page) -> None:
     start = 20_000 * DAY_S
     rows = [row(2, start, start + 60, agency="us-ca-otherpd"), row(1, start, start + HOUR_S)]
-    series = series_of(phone, rows, row(2, start, start + 5 * HOUR_S))["series"]
+    series = series_of(screen, rows, row(2, start, start + 5 * HOUR_S))["series"]
     assert (series["count"], series["seconds"]) == (2, 5 * HOUR_S)
 
 
-def test_days_are_those_of_the_place_where_the_doorbell_stands(phone: Page) -> None:
+def test_days_are_those_of_the_place_where_the_doorbell_stands(screen: Page) -> None:
     evening = int(dt.datetime(2026, 11, 24, 6, 30, tzinfo=dt.UTC).timestamp())  # 22:30 of the 23rd in Los Angeles
     rows = [row(1, evening, evening + HOUR_S)]  # until 23:30 there
-    assert series_of(phone, rows, rows[0], "America/Los_Angeles")["series"]["days"] == 1
+    assert series_of(screen, rows, rows[0], "America/Los_Angeles")["series"]["days"] == 1
     later = [row(1, evening, evening + 2 * HOUR_S)]  # past midnight there
-    assert series_of(phone, later, later[0], "America/Los_Angeles")["series"]["days"] == 2
+    assert series_of(screen, later, later[0], "America/Los_Angeles")["series"]["days"] == 2
     to_midnight = [row(1, evening, evening + 5400)]  # until midnight sharp: the next day isn't touched
-    assert series_of(phone, to_midnight, to_midnight[0], "America/Los_Angeles")["series"]["days"] == 1
+    assert series_of(screen, to_midnight, to_midnight[0], "America/Los_Angeles")["series"]["days"] == 1
 
 
-def test_the_shift_to_winter_time_loses_no_day(phone: Page) -> None:
+def test_the_shift_to_winter_time_loses_no_day(screen: Page) -> None:
     first = int(dt.datetime(2026, 10, 31, 20, tzinfo=dt.UTC).timestamp())
     rows = [row(n, first + n * DAY_S, first + n * DAY_S + HOUR_S) for n in range(4)]
-    assert series_of(phone, rows[::-1], rows[0], "America/Los_Angeles")["series"]["days"] == 4
+    assert series_of(screen, rows[::-1], rows[0], "America/Los_Angeles")["series"]["days"] == 4
 
 
-def test_sums_agree_with_a_slow_count_of_minutes(phone: Page) -> None:
+def test_sums_agree_with_a_slow_count_of_minutes(screen: Page) -> None:
     window = st.tuples(st.integers(0, 6000), st.integers(0, 900)).map(lambda w: (w[0] * 60, (w[0] + w[1]) * 60))
     batches: list[list[tuple[int, int]]] = []
 
@@ -129,27 +120,19 @@ def test_sums_agree_with_a_slow_count_of_minutes(phone: Page) -> None:
         batches.append(windows)
 
     gather()
-    for windows, got in zip(batches, phone.evaluate(TOGETHER, batches), strict=True):
+    for windows, got in zip(batches, screen.evaluate(TOGETHER, batches), strict=True):
         minutes = {minute for start, end in windows for minute in range(start // 60, end // 60)}
         assert got["seconds"] == 60 * len(minutes), windows
         assert got["days"] == len({minute // 1440 for minute in minutes}), windows
 
 
-def test_lengths_are_said_in_hours_and_minutes_and_never_rounded_down(phone: Page) -> None:
-    assert phone.evaluate(HOURS, [30, 60, 61, 3540, 3541, 3600, 12_000, 43_200, 43_201]) == [
+def test_lengths_are_said_in_hours_and_minutes_and_never_rounded_down(screen: Page) -> None:
+    assert screen.evaluate(HOURS, [30, 60, 61, 3540, 3541, 3600, 12_000, 43_200, 43_201]) == [
         *("1 min", "1 min", "2 min", "59 min", "1 hour", "1 hour", "3 h 20 min", "12 hours", "12 h 1 min"),
     ]
 
 
 # -- on the screen -------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def owner(served: Served, new_phone: Callable[[], Page]) -> OwnerBrowser:
-    phone = OwnerBrowser(new_phone())
-    phone.pair(served.pair_link())
-    served.vault.record(now_ms() - 600_000)
-    return phone
 
 
 def ask_window(served: Served, start_s: int, length_s: int, **changes: Any) -> Pending:

@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from playwright.sync_api import Page
 
-    from tests.page.serving import Served
 
 pytestmark = pytest.mark.browser
 
@@ -140,23 +137,16 @@ def load(name: str) -> dict[str, Any]:
     return value
 
 
-@pytest.fixture
-def phone(served: Served, new_phone: Callable[[], Page]) -> Page:
-    page = new_phone()
-    page.goto(served.origin + "/")
-    return page
-
-
-def test_every_wrap_opens_or_is_refused_as_it_must(phone: Page) -> None:
+def test_every_wrap_opens_or_is_refused_as_it_must(screen: Page) -> None:
     cases = load("wraps.json")["cases"]
-    results = phone.evaluate(OPEN_WRAPS, cases)
+    results = screen.evaluate(OPEN_WRAPS, cases)
     for case, result in zip(cases, results, strict=True):
         assert result == (case["plaintext"] if case["opens"] else "E_SEAL"), case["name"]
 
 
-def test_every_segment_file_opens_or_is_refused_as_it_must(phone: Page) -> None:
+def test_every_segment_file_opens_or_is_refused_as_it_must(screen: Page) -> None:
     cases = load("segments.json")["cases"]
-    results = phone.evaluate(OPEN_SEGMENTS, cases)
+    results = screen.evaluate(OPEN_SEGMENTS, cases)
     for case, result in zip(cases, results, strict=True):
         if case["opens"]:
             assert result == case["sha256_plain"], case["name"]
@@ -164,9 +154,9 @@ def test_every_segment_file_opens_or_is_refused_as_it_must(phone: Page) -> None:
             assert result in {"E_SEGMENT", "E_SIZE", "E_JSON"}, case["name"]
 
 
-def test_every_clip_joins_to_its_film(phone: Page) -> None:
+def test_every_clip_joins_to_its_film(screen: Page) -> None:
     cases = load("clips.json")["cases"]
-    results = phone.evaluate(JOIN_CLIPS, cases)
+    results = screen.evaluate(JOIN_CLIPS, cases)
     assert results == [case["joined_sha256"] for case in cases]
 
 
@@ -181,13 +171,13 @@ def agency_of(raw: str) -> str:
         return "us-ca-examplepd"
 
 
-def test_every_request_gets_the_code_that_its_signatures_and_payload_deserve(phone: Page) -> None:
+def test_every_request_gets_the_code_that_its_signatures_and_payload_deserve(screen: Page) -> None:
     vectors = load("requests.json")
     cases = []
     for case in vectors["cases"]:
         state = vectors["defaults"] | case["state"]
         cases.append(case | {"directory": state["directory"], "agency": agency_of(case["raw"])})
-    results = phone.evaluate(CHECK_REQUESTS, {"cases": cases, "directories": vectors["directories"]})
+    results = screen.evaluate(CHECK_REQUESTS, {"cases": cases, "directories": vectors["directories"]})
     wrong = []
     for case, result in zip(cases, results, strict=True):
         is_device_only = case["expect"] in DEVICE_CODES or case["expect"].startswith("I_")
@@ -199,20 +189,20 @@ def test_every_request_gets_the_code_that_its_signatures_and_payload_deserve(pho
     assert len(results) > 500
 
 
-def test_pairing_links_macs_sessions_and_digits(phone: Page) -> None:
+def test_pairing_links_macs_sessions_and_digits(screen: Page) -> None:
     vectors = load("pairing.json")
-    result = phone.evaluate(PAIRING, vectors)
+    result = screen.evaluate(PAIRING, vectors)
     assert result["code"] == vectors["inputs"]["code"]
     for part in ("links", "pair", "answer", "session"):
         assert result[part] == [case["holds"] for case in vectors[part]], part
 
 
-def test_checkpoints_and_roots_of_the_log(phone: Page) -> None:
+def test_checkpoints_and_roots_of_the_log(screen: Page) -> None:
     vectors = load("log.json")
     cases = vectors["checkpoints"]
-    assert phone.evaluate(CHECKPOINTS, {"cases": cases, "devicePub": vectors["device_pub"]}) == [
+    assert screen.evaluate(CHECKPOINTS, {"cases": cases, "devicePub": vectors["device_pub"]}) == [
         case["holds"] for case in cases
     ]
     sizes = [case["size"] for case in vectors["roots"]]
-    roots = phone.evaluate(ROOTS, {"entries": vectors["entries"], "sizes": sizes})
+    roots = screen.evaluate(ROOTS, {"entries": vectors["entries"], "sizes": sizes})
     assert roots == [case["root"] for case in vectors["roots"]]
