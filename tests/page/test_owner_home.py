@@ -48,3 +48,27 @@ def test_nothing_is_asked_from_anywhere_else(served: Served, new_phone: Callable
     for path in ("requests", "clips", "phones", "settings", "log", "alerts", f"request/{request.payload['id']}"):
         phone.open(path)
     assert {origin for origin in asked if not origin.startswith("blob:")} == {served.origin}
+
+
+EXPLAINED = """async () => {
+  const { explain } = await import("/static/words.js");
+  const { Refused } = await import("/static/refused.js");
+  const errors = [
+    new DOMException("the film is too long", "QuotaExceededError"),
+    new Refused("E_BUG", "/api/status"),
+    new Refused("constructor"),
+    new Error("no such thing"),
+    "a text",
+  ];
+  return errors.map(explain);
+}"""
+
+
+def test_an_error_without_words_of_its_own_is_named_and_never_a_number(screen: Page) -> None:
+    assert screen.evaluate(EXPLAINED) == [
+        "That did not work (the film is too long).",
+        "That did not work (E_BUG).",
+        "That did not work (constructor).",
+        "That did not work (no such thing).",
+        "That did not work (a text).",
+    ]

@@ -53,6 +53,24 @@ def test_a_changed_part_is_not_played(served: Served, owner: OwnerBrowser) -> No
     expect(card).to_contain_text("damaged or was changed")
 
 
+def test_a_part_whose_end_does_not_come_is_said_to_be_out_of_reach(served: Served, owner: OwnerBrowser) -> None:
+    owner.open("clips")
+    owner.page.evaluate(
+        """() => {
+          const honest = fetch;
+          window.fetch = async (path, options) => {
+            const answer = await honest(path, options);
+            if (!String(path).startsWith("/api/segments/")) return answer;
+            const cut = new ReadableStream({ start: (pipe) => pipe.error(new TypeError("cut")) });
+            return new Response(cut, { status: answer.status });
+          };
+        }"""
+    )
+    card = owner.page.locator("article.clip").first
+    card.get_by_role("button", name="Watch").click()
+    expect(card).to_contain_text("The doorbell can't be reached.")
+
+
 def test_what_was_recorded_before_the_clock_was_set_is_shown_at_its_mapped_time_and_signed_as_recorded(
     served: Served, owner: OwnerBrowser
 ) -> None:

@@ -8,17 +8,20 @@ import { parseJson } from "./strict_json.js";
 
 const TIMEOUT_MS = 20_000;
 
+/** The whole answer's bytes; OFFLINE where it does not come, or its end does not. */
 async function send(path, options) {
   let response;
+  let bytes;
   try {
     response = await fetch(path, { cache: "no-store", redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS), ...options });
+    bytes = new Uint8Array(await response.arrayBuffer());
   } catch {
     throw new Refused("OFFLINE", "the doorbell can't be reached");
   }
-  if (response.ok) return response;
+  if (response.ok) return bytes;
   let code = "E_VAULT";
   try {
-    code = parseJson(new Uint8Array(await response.arrayBuffer())).error;
+    code = parseJson(bytes).error ?? code;
   } catch {
     // an answer without a code is trouble at the other end
   }
@@ -31,20 +34,17 @@ const posting = (body) => ({
   body: JSON.stringify(body),
 });
 
-const answer = async (response) => parseJson(new Uint8Array(await response.arrayBuffer()));
-
 /** Prove who this phone is; the doorbell answers with a cookie. */
 export async function openSession() {
   const me = await identity();
   if (!me) throw new Refused("NOT_PAIRED");
-  const { challenge } = await answer(await send("/api/session/challenge", posting({ phone: me.phone })));
+  const { challenge } = parseJson(await send("/api/session/challenge", posting({ phone: me.phone })));
   const said = sessionBytes(me.spki, unb64(challenge, 32));
   const sig = new Uint8Array(await crypto.subtle.sign({ name: "Ed25519" }, me.signKey, said));
   await send("/api/session", posting({ phone: me.phone, sig: b64(sig) }));
 }
 
 let opening = null;
-
 let isOpen = false; // as far as this page knows; a session ends at the doorbell
 
 async function withOneSession() {
@@ -68,16 +68,16 @@ async function withSession(call) {
 }
 
 /** `GET`, as strict JSON. */
-export const get = (path) => withSession(async () => answer(await send(path)));
+export const get = (path) => withSession(async () => parseJson(await send(path)));
 
 /** `GET`, as bytes. */
-export const getBytes = (path) => withSession(async () => new Uint8Array(await (await send(path)).arrayBuffer()));
+export const getBytes = (path) => withSession(() => send(path));
 
 /** `POST` with a session, as strict JSON. */
-export const post = (path, body) => withSession(async () => answer(await send(path, posting(body))));
+export const post = (path, body) => withSession(async () => parseJson(await send(path, posting(body))));
 
 /** `POST` without a session: pairing. */
-export const postOpenly = async (path, body) => answer(await send(path, posting(body)));
+export const postOpenly = async (path, body) => parseJson(await send(path, posting(body)));
 
 /** All pages of a list whose rows carry `i`. */
 export async function getAll(path, limit = 512) {

@@ -149,8 +149,12 @@ const REFUSALS = {
   NOT_FOUND: "It is no longer there.",
 };
 
-/** What went wrong, for a person. */
-export const explain = (error) => REFUSALS[error?.code] ?? `That did not work (${String(error?.code ?? error?.message ?? error)}).`;
+/** What went wrong, for a person. Only a text is a code of ours: what a browser throws has numbers of its own. */
+export function explain(error) {
+  const code = typeof error?.code === "string" ? error.code : null;
+  if (Object.hasOwn(REFUSALS, code)) return REFUSALS[code];
+  return `That did not work (${code ?? error?.message ?? String(error)}).`;
+}
 
 const DISTRUST = {
   E_SIG: "its signatures do not hold",
