@@ -9,6 +9,8 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
+    from agent.page.events import EventHub
+
 WAIT_MS = 15_000
 
 
@@ -74,6 +76,21 @@ class OwnerBrowser:
         """Stop what was agreed, while it can be."""
         self.page.get_by_role("button", name="Stop, do not send").click()
         expect(self.page.get_by_role("button", name="Stop, do not send")).to_have_count(0)
+
+    def wait_for_line(self, hub: EventHub) -> None:
+        """Wait until the page listens to the doorbell's events."""
+        for _ in range(300):
+            if hub._streams:
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError("the page does not listen")
+
+    def cut_line(self, hub: EventHub) -> None:
+        """End the event stream, as the doorbell does now and then; waits until the page has taken it up again."""
+        self.wait_for_line(hub)
+        with self.page.expect_response("**/api/events"):
+            hub.end_all()
+        self.page.wait_for_timeout(500)  # what is drawn anew then, is drawn
 
     def _confirm(self, words: str) -> None:
         self.page.get_by_role("dialog").get_by_role("button", name=words).click()

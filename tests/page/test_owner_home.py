@@ -37,6 +37,21 @@ def test_a_new_request_appears_by_itself(served: Served, owner: OwnerBrowser) ->
     expect(owner.page.locator("main")).to_contain_text("Waiting for you")
 
 
+def test_a_line_that_stays_down_is_said_and_one_that_is_taken_up_again_is_not(
+    served: Served, owner: OwnerBrowser
+) -> None:
+    body = owner.page.locator("body")
+    owner.cut_line(served.hub)
+    expect(body).not_to_contain_class("offline")
+    owner.page.route("**/api/events", lambda route: route.abort())
+    served.hub.end_all()
+    expect(body).to_contain_class("offline", timeout=15_000)
+    ask(served)
+    owner.page.unroute("**/api/events")
+    expect(body).not_to_contain_class("offline", timeout=15_000)
+    expect(owner.page.locator("main")).to_contain_text("Waiting for you")
+
+
 def test_nothing_is_asked_from_anywhere_else(served: Served, new_phone: Callable[[], Page]) -> None:
     page = new_phone()
     asked: set[str] = set()

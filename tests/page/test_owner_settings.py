@@ -67,6 +67,13 @@ def test_quiet_hours_are_both_times_or_none(served: Served, owner: OwnerBrowser)
     assert served.vault.settings["quiet_hours"] is None
 
 
+def test_a_line_that_is_taken_up_again_leaves_what_is_half_typed(served: Served, owner: OwnerBrowser) -> None:
+    owner.open("settings")
+    owner.page.get_by_label("From").fill("22:00")
+    owner.cut_line(served.hub)
+    expect(owner.page.get_by_label("From")).to_have_value("22:00")
+
+
 def test_turning_requests_on_asks_first(served: Served, owner: OwnerBrowser) -> None:
     served.vault.settings["requests_enabled"] = False
     owner.open("settings")

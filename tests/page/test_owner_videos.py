@@ -33,6 +33,13 @@ def test_a_clip_plays_in_the_browser_from_sealed_parts(served: Served, owner: Ow
     owner.page.wait_for_function("v => v.currentTime > 0.3", arg=video.element_handle())
 
 
+def test_a_line_that_is_taken_up_again_leaves_what_is_played(served: Served, owner: OwnerBrowser) -> None:
+    owner.open("clips")
+    video = owner.watch(0)
+    owner.cut_line(served.hub)
+    expect(video).to_be_attached()
+
+
 def test_without_media_source_the_joined_film_plays(served: Served, new_phone: Callable[[], Page]) -> None:
     page = new_phone()
     page.add_init_script("delete window.MediaSource; delete window.ManagedMediaSource;")

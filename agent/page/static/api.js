@@ -92,10 +92,12 @@ export async function getAll(path, limit = 512) {
 
 const EVENTS = ["request", "state", "progress", "alert", "status", "phone"];
 const RETRY_MS = 3000;
+const OFFLINE_AFTER_MS = 6000; // the doorbell ends a stream now and then, and the browser is back within two seconds
 
 /** Listen to the doorbell's events for ever: `onEvent(name, data)`, and `onEvent("online" | "offline")`. */
 export function listen(onEvent) {
   let source = null;
+  let late = null;
   const start = async () => {
     try {
       await get("/api/status"); // opens a session where there is none
@@ -105,11 +107,14 @@ export function listen(onEvent) {
       return;
     }
     source = new EventSource("/api/events");
-    source.onopen = () => onEvent("online", {});
+    source.onopen = () => {
+      clearTimeout(late);
+      late = null;
+      onEvent("online", {});
+    };
     source.onerror = () => {
-      if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
-      source.close();
-      setTimeout(start, RETRY_MS);
+      late ??= setTimeout(() => onEvent("offline", {}), OFFLINE_AFTER_MS);
+      if (source.readyState === EventSource.CLOSED) setTimeout(start, RETRY_MS); // else the browser tries by itself
     };
     for (const name of EVENTS) {
       source.addEventListener(name, (event) => onEvent(name, JSON.parse(event.data)));

@@ -1,6 +1,7 @@
 // The frame of the page: who this phone is, where we are, what just happened. Views draw one screen each.
 //
-// A view is `async (context, argument) => {title, nodes, onEvent?, leave?}`; `context` is what this file knows.
+// A view is `async (context, argument) => {title, nodes, back?, onEvent?, onReconnect?, leave?}`; `context` is what this
+// file knows. `onReconnect` is for where drawing anew, after the line was down, would take something away.
 
 import { get, listen } from "./api.js";
 import { h, icon, notice } from "./dom.js";
@@ -98,7 +99,10 @@ async function draw() {
   const mine = drawing;
   const [name = "", argument = null] = location.hash.replace(/^#\/?/, "").split("/");
   const view = await viewFor(name, argument);
-  if (mine !== drawing) return;
+  if (mine !== drawing) {
+    view.leave?.(); // it was made and is never shown
+    return;
+  }
   current.leave?.();
   current = view;
   drawTop(view.title, view.back);

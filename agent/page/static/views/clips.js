@@ -69,5 +69,8 @@ export async function clipsView(context) {
     onEvent: (name) => {
       if (name === "phone" && none) context.redraw(); // perhaps this phone was just let in
     },
+    onReconnect: () => {
+      if (none) context.redraw(); // else a film may be playing
+    },
   };
 }

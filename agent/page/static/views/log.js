@@ -66,5 +66,6 @@ export async function logView(context) {
     title: "Log",
     back: "more",
     nodes: [notice(kind, title, h("p", {}, text), h("p", { class: "small" }, `${plural(top.size, "entry", "entries")} now.${seen}`)), card(null, list), older],
+    onReconnect: () => {}, // older entries may have been asked for
   };
 }

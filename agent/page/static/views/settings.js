@@ -124,5 +124,6 @@ export async function settingsView(context) {
       card("Alerts", toggle("Show alerts", "Messages about what happens near you. They never ask for video.", set.alerts ?? true, (on) => ({ alerts: on }))),
       card("Quiet hours", quietHours(set.quiet_hours ?? null)),
     ],
+    onReconnect: () => {}, // something may be half typed
   };
 }
