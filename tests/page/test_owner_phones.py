@@ -65,6 +65,32 @@ def test_a_newer_link_in_the_same_tab_is_taken(served: Served, new_phone: Callab
     assert len(served.vault.phones_by_kid) == 1
 
 
+def test_a_paired_phone_that_loads_the_links_address_again_is_at_home(served: Served, owner: OwnerBrowser) -> None:
+    owner.page.goto(served.origin + "/pair")
+    expect(owner.page.locator("main")).to_contain_text("Your doorbell is recording")
+    owner.open("more")
+    owner.page.reload()
+    expect(owner.page.locator("main[data-view=more]")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"), [("  ", "Give this phone a name"), ("a\u202eb", "may not hold invisible or unusual signs")]
+)
+def test_a_name_that_can_not_be_taken_is_said_and_costs_no_try(
+    served: Served, new_phone: Callable[[], Page], typed: str, words: str
+) -> None:
+    page = new_phone()
+    page.goto(served.pair_link())
+    page.get_by_label("Name of this phone").fill(typed)
+    page.get_by_role("button", name="Pair this phone").click()
+    expect(page.get_by_role("alert")).to_contain_text(words)
+    assert "pair" not in served.vault.calls
+    page.get_by_label("Name of this phone").fill("Ku\u0308che")
+    page.get_by_role("button", name="Pair this phone").click()
+    page.locator("main[data-view=home]").wait_for()
+    assert [phone.name for phone in served.vault.phones_by_kid.values()] == ["K\u00fcche"]
+
+
 def test_outside_the_window_pairing_says_what_to_do(served: Served, new_phone: Callable[[], Page]) -> None:
     page = new_phone()
     link = served.pair_link()

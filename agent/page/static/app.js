@@ -144,12 +144,14 @@ async function start() {
     return;
   }
   context.me = (await identity()) ?? null;
-  if (location.pathname === "/pair" || context.me === null) {
+  const isLink = location.pathname === "/pair" && location.hash !== "";
+  if (isLink || context.me === null) {
     await drawPairing();
     // A newer link opened in the same tab changes only what follows the #.
     addEventListener("hashchange", drawPairing);
     return;
   }
+  history.replaceState(null, "", `/${location.hash}`); // a link's address without its link is nothing to come back to
   addEventListener("hashchange", async () => {
     await draw();
     scrollTo(0, 0);

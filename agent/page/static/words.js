@@ -139,6 +139,7 @@ const REFUSALS = {
   C_WRAP: "The doorbell did not accept the sealed keys. Try again.",
   C_RATE: "You have shared as often as your limit for one day allows. Try again tomorrow.",
   C_LOCKED: "None of these videos can be opened that way. Share from a paired phone.",
+  NO_NAME: "Give this phone a name, so that you know it among your phones.",
   E_TEXT: "A name may not hold invisible or unusual signs.",
   QUIET_HALF: "Not saved: fill in both times, or leave both empty for no quiet hours.",
   QUIET_SAME: "Not saved: the two times are the same. Choose different ones, or leave both empty for no quiet hours.",

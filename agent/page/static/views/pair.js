@@ -20,6 +20,7 @@ function guessName() {
 
 /** Make keys, prove the link, check that the doorbell proves it too; then keep the keys. */
 async function pair(link, name) {
+  demand(name !== "", "NO_NAME");
   demand(isText(name, 40), "E_TEXT");
   const keys = await makeKeys();
   const answer = await postOpenly("/api/pair", {
@@ -43,7 +44,7 @@ function pairForm(context, link) {
     "Pair this phone",
     "primary",
     async () => {
-      await pair(link, input.value.trim());
+      await pair(link, input.value.trim().normalize("NFC"));
       leaveTo();
     },
     explain,
