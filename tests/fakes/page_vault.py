@@ -21,6 +21,7 @@ from agent.core import checkpoint, ids, merkle, strict_json
 from agent.core.encoding import b64, unb64
 from agent.core.errors import RefusedError
 from tests.fakes.page_vault_state import (
+    CLOCK_SLACK_S,
     CONFIRM_S,
     GRACE_S,
     SETTINGS,
@@ -280,6 +281,8 @@ class PageVault(VaultState):
                 self.note("unpaired", phone=args["phone"])
                 self._tell("phone", {"phone": args["phone"]})
             case "settings":
+                if abs(args.pop("clock_at", 0) - now_ms() // 1000) <= CLOCK_SLACK_S:
+                    self.clock = "trusted"
                 if not all(value is None or type(value) is SETTINGS.get(key) for key, value in args.items()):
                     raise RefusedError("E_SCHEMA")
                 self.settings |= args

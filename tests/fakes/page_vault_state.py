@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 GRACE_S = 60
 CONFIRM_S = 120
+CLOCK_SLACK_S = 300
 SETTINGS: dict[str, type] = {
     "requests_enabled": bool,
     "muted_agencies": list,
@@ -111,7 +112,7 @@ class VaultState:
         self.kept: set[str] = set()
         self.settings: dict[str, Any] = {"requests_enabled": True, "muted_agencies": [], "alerts": True}
         self.faults: list[str] = []
-        self.clock = "synced"
+        self.clock = "trusted"
         self.withheld = 0
         self.page_faults: list[list[str]] = []  # what the page said of itself, in order
         self.is_recording = True
@@ -216,7 +217,7 @@ class VaultState:
         envelope.check_signature(sealed, sealed.signatures[0], phone.sign_pub)
         if self._nonces.pop(value["nonce"], None) != (phone.kid, request):
             raise RefusedError("C_NONCE")
-        if abs(value["at"] - now_ms() // 1000) > 300:
+        if name == "consent" and abs(value["at"] - now_ms() // 1000) > CLOCK_SLACK_S:
             raise RefusedError("C_STALE")
         return value, phone
 

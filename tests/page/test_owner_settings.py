@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.page.owner_browser import OwnerBrowser
+
 if TYPE_CHECKING:
-    from tests.page.owner_browser import OwnerBrowser
+    from collections.abc import Callable
+
+    from playwright.sync_api import Page
+
     from tests.page.serving import Served
 
 pytestmark = pytest.mark.browser
@@ -72,6 +77,29 @@ def test_a_line_that_is_taken_up_again_leaves_what_is_half_typed(served: Served,
     owner.page.get_by_label("From").fill("22:00")
     owner.cut_line(served.hub)
     expect(owner.page.get_by_label("From")).to_have_value("22:00")
+
+
+def test_a_clock_that_jumped_is_confirmed_from_the_phone(served: Served, owner: OwnerBrowser) -> None:
+    served.vault.clock = "suspect"
+    owner.open("settings")
+    owner.page.get_by_role("button", name="Yes, that is the time").click()
+    expect(owner.page.get_by_text("Is this the right time?")).to_have_count(0)
+    assert served.vault.clock == "trusted"
+
+
+def test_a_phone_with_another_time_than_the_doorbells_does_not_say_that_it_was_saved(
+    served: Served, new_phone: Callable[[], Page]
+) -> None:
+    page = new_phone()
+    page.add_init_script("const now = Date.now; Date.now = () => now() + 3_600_000;")
+    owner = OwnerBrowser(page)
+    owner.pair(served.pair_link())
+    served.vault.clock = "suspect"
+    owner.open("settings")
+    page.get_by_role("button", name="Yes, that is the time").click()
+    expect(page.get_by_role("alert").filter(has_text="has another time than this phone")).to_be_visible()
+    expect(page.locator("#said")).not_to_contain_text("Saved")
+    assert served.vault.clock == "suspect"
 
 
 def test_turning_requests_on_asks_first(served: Served, owner: OwnerBrowser) -> None:

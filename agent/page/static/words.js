@@ -141,6 +141,7 @@ const REFUSALS = {
   C_LOCKED: "None of these videos can be opened that way. Share from a paired phone.",
   NO_NAME: "Give this phone a name, so that you know it among your phones.",
   E_TEXT: "A name may not hold invisible or unusual signs.",
+  CLOCK_DIFFERS: "The doorbell has another time than this phone, so it stays careful. If this phone's time is right, check the home's internet connection: the doorbell takes its time from there.",
   QUIET_HALF: "Not saved: fill in both times, or leave both empty for no quiet hours.",
   QUIET_SAME: "Not saved: the two times are the same. Choose different ones, or leave both empty for no quiet hours.",
   TOO_MANY: "That is more than can be sent at once. Choose at most 512 parts, about half an hour.",

@@ -92,11 +92,22 @@ function quietHours(value) {
   return h("div", {}, h("div", { class: "times" }, h("label", { for: "quiet-from" }, "From"), from, h("label", { for: "quiet-to" }, "to"), to, save), h("p", { class: "small" }, "The lamp and notices rest then. Both empty: never."));
 }
 
-function clockCard(status) {
-  if (status.clock !== "suspect") return null;
+/** Confirming the time changes something only where the doorbell has the same (protocol section 16). */
+function clockCard(context) {
+  if (context.status.clock !== "suspect") return null;
   const now = h("strong", {}, moment(Date.now()));
-  const button = h("button", { type: "button", class: "primary" }, "Yes, that is the time");
-  button.addEventListener("click", () => change({ clock_at: Math.floor(Date.now() / 1000) }, () => {}));
+  const button = actionButton(
+    "Yes, that is the time",
+    "primary",
+    async () => {
+      await act("settings", { clock_at: Math.floor(Date.now() / 1000) });
+      const { clock } = await context.refresh();
+      demand(clock !== "suspect", "CLOCK_DIFFERS");
+      say("Saved.");
+      context.redraw();
+    },
+    explain,
+  );
   return notice("warn", "Is this the right time?", h("p", {}, "The doorbell's clock jumped. This phone says it is ", now, "."), button);
 }
 
@@ -114,7 +125,7 @@ export async function settingsView(context) {
     title: "Settings",
     back: "more",
     nodes: [
-      clockCard(status),
+      clockCard(context),
       card(
         "Requests for video",
         toggle("Agencies may ask me", "Off: no request reaches you, and nobody can tell.", status.requests_enabled, (on) => ({ requests_enabled: on }), { confirm: TURN_ON }),
