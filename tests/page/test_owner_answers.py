@@ -89,6 +89,13 @@ def test_a_no_is_signed_and_can_be_changed_by_the_same_phone(served: Served, own
     assert request.state == "GRACE"
 
 
+def test_a_no_at_the_doorbell_itself_is_not_said_to_be_another_phones(served: Served, owner: OwnerBrowser) -> None:
+    request = ask(served)
+    request.state = "DECLINED"
+    owner.open_request(request.payload["id"])
+    expect(owner.page.locator("main")).to_contain_text("On another phone, or at the doorbell itself.")
+
+
 def test_stop_during_grace_takes_the_yes_back(served: Served, owner: OwnerBrowser) -> None:
     request = ask(served)
     owner.open_request(request.payload["id"])

@@ -128,7 +128,7 @@ def test_a_waiting_phone_sees_no_video_but_may_say_no(
     second.no()
     assert request.state == "DECLINED"
     owner.open_request(request.payload["id"])
-    expect(owner.page.locator("main")).to_contain_text("Another of your phones said no")
+    expect(owner.page.locator("main")).to_contain_text("Somebody at home said no")
 
 
 def test_older_videos_are_handed_on_and_open_on_the_other_phone(

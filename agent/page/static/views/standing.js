@@ -5,7 +5,6 @@ import { actionButton, card, h, notice, say } from "../dom.js";
 import { recall } from "../store.js";
 import { duration, explain, moment, plural, span } from "../words.js";
 
-
 function stopButton(context, id) {
   return actionButton(
     "Stop, do not send",
@@ -101,7 +100,7 @@ function uploading(context, id) {
 }
 
 const ENDS = {
-  DECLINED: ["plain", "Another of your phones said no", "Nothing was sent. Only the phone that said no can change it."],
+  DECLINED: ["plain", "Somebody at home said no", "On another phone, or at the doorbell itself. Nothing was sent. Only where the no was said can it be changed."],
   HANDED_OVER: ["plain", "Sent", "All parts are there. The doorbell waits for the signed receipt."],
   DELIVERED: ["good", "Delivered", "The receipt came, is signed, and lists exactly what you shared. It is kept in the doorbell's log."],
   UNCONFIRMED: ["warn", "Sent, but no receipt came", "All parts were sent, but within three days nobody confirmed them. Call the agency if it matters to you."],
