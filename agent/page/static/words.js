@@ -19,9 +19,9 @@ const DAY = { year: "numeric", month: "2-digit", day: "2-digit" };
 
 /** "Today", "Yesterday" or "Tue 24 November". */
 export function day(ms) {
-  const key = (t) => format(t, DAY);
-  if (key(ms) === key(Date.now())) return "Today";
-  if (key(ms) === key(Date.now() - 86_400_000)) return "Yesterday";
+  const ago = dayNumber(Date.now() / 1000) - dayNumber(ms / 1000);
+  if (ago === 0) return "Today";
+  if (ago === 1) return "Yesterday";
   return format(ms, { weekday: "short", day: "numeric", month: "long" });
 }
 
