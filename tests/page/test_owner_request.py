@@ -123,6 +123,21 @@ def test_a_tampered_request_is_not_shown(served: Served, owner: OwnerBrowser, na
     expect(owner.page.locator("#yes, #no, .asker")).to_have_count(0)
 
 
+@pytest.mark.parametrize(
+    ("state", "words"), [("HANDED_OVER", "waits for the signed receipt"), ("EXPIRED", "Ran out")]
+)
+def test_a_request_that_is_over_says_how_it_ended_when_its_keys_are_gone(
+    served: Served, owner: OwnerBrowser, state: str, words: str
+) -> None:
+    request = ask(served)
+    request.state, request.platform["dispatch"] = state, []
+    owner.open(f"request/{request.payload['id']}")
+    main = owner.page.locator("main")
+    expect(main).to_contain_text(words)
+    expect(main).to_contain_text("What was asked is no longer shown")
+    expect(main).not_to_contain_text("A silver sedan")
+
+
 def test_another_request_under_this_id_is_not_shown(
     served: Served, owner: OwnerBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,8 @@ import { deciding } from "./decide.js";
 import { seriesNotice } from "./series.js";
 import { standing } from "./standing.js";
 
-const OVER = new Set(["DELIVERED", "UNCONFIRMED", "WITHDRAWN", "FAILED", "CANCELLED", "EXPIRED"]);
+/** States in which nothing is left to answer or to stop. */
+const OVER = new Set(["HANDED_OVER", "DELIVERED", "UNCONFIRMED", "WITHDRAWN", "FAILED", "CANCELLED", "EXPIRED"]);
 
 /** The own no that a yes would replace (protocol section 11): its id, or null. */
 async function ownDecline(me, id, answer) {
