@@ -1,12 +1,11 @@
 // Changes other than a decision are signed too (protocol section 10): a session alone changes nothing.
 
-import { b64, newId, unb64 } from "./bytes.js";
+import { b64, kidOf, newId, unb64 } from "./bytes.js";
 import { get, getAll, post } from "./api.js";
 import { openCek } from "./consent.js";
 import { signEnvelope } from "./dsse.js";
 import { hpkeSeal, stanzaInfo } from "./hpke.js";
 import { identity } from "./keys.js";
-import { kidOf } from "./bytes.js";
 
 /** Sign and send one action. */
 export async function act(verb, args) {

@@ -81,4 +81,3 @@ export const newId = () => hex(crypto.getRandomValues(new Uint8Array(16)));
 
 export const isId = (value) => typeof value === "string" && /^[0-9a-f]{32}$/.test(value);
 export const isKid = (value) => typeof value === "string" && /^[0-9a-f]{16}$/.test(value);
-export const isSha256 = (value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value);

@@ -21,16 +21,12 @@ export function groupClips(rows) {
 
 /** A button that opens the clip in this browser and plays it in place. */
 export function player(me, rows, label) {
+  if (rows.some((row) => row.stanza === null)) return h("p", { class: "small" }, explain({ code: "NO_STANZA" }));
   const box = h("div", { class: "player" });
   const said = h("p", { class: "small", role: "status" });
   let run = 0;
   const button = h("button", { type: "button", class: "secondary watch" }, icon("play"), "Watch");
   button.setAttribute("aria-label", `Watch ${label}`);
-  const unreadable = rows.some((row) => row.stanza === null);
-  if (unreadable) {
-    said.textContent = explain({ code: "NO_STANZA" });
-    return h("div", {}, said);
-  }
   button.addEventListener("click", async () => {
     run += 1;
     const mine = run;

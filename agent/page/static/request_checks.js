@@ -117,7 +117,7 @@ export async function checkRequest(raw, platform, agency) {
   return { payload, sha256: await sha256Hex(envelope.payload) };
 }
 
-/** Whether what a directory file would show is text that may be shown. */
+/** Throw E_TEXT unless what a directory file would show is text that may be shown. */
 export function demandShowable(agency, platform) {
   const isShowable = (text) => isText(text, MAX_DIRECTORY_TEXT);
   demand(isShowable(agency.name) && isShowable(platform.name), "E_TEXT", "a name in the directory");

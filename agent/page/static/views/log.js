@@ -33,7 +33,7 @@ const NAMES = {
 };
 
 function line(text, n) {
-  if (text === null) return h("li", {}, h("span", { class: "n" }, n), h("span", {}, "Removed with its video"), h("span", { class: "small" }, ""));
+  if (text === null) return h("li", {}, h("span", { class: "n" }, n), h("span", {}, "Removed with its video"));
   const entry = JSON.parse(text);
   const words = NAMES[entry.t]?.(entry) ?? String(entry.t);
   return h("li", {}, h("span", { class: "n" }, n), h("span", {}, words), h("time", { class: "small" }, moment(entry.at * 1000)));

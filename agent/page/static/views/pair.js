@@ -1,7 +1,7 @@
 // Pairing: two taps. The secret is taken out of the address at once, so that it does not stay in the history.
 
 import { postOpenly } from "../api.js";
-import { b64, unb64, kidOf } from "../bytes.js";
+import { b64, kidOf, unb64 } from "../bytes.js";
 import { actionButton, card, h, notice } from "../dom.js";
 import { keepIdentity, makeKeys } from "../keys.js";
 import { checkDeviceMac, parseFragment, phoneMac, sixDigits } from "../pairing.js";
