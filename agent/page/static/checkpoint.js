@@ -30,28 +30,10 @@ export async function readCheckpoint(note, devicePub) {
   }
 }
 
-/** RFC 6962 hash of one entry's bytes. */
-export const leafHash = (entry) => sha256(concat(Uint8Array.of(0), entry));
-
-/** RFC 6962 root over leaf hashes. */
-export async function treeRoot(leaves) {
-  if (leaves.length === 0) return sha256(new Uint8Array(0));
-  let level = leaves;
-  // Pairing neighbours and carrying a lonely last one up gives RFC 6962's shape.
-  while (level.length > 1) {
-    const next = [];
-    for (let i = 0; i + 1 < level.length; i += 2) {
-      next.push(await sha256(concat(Uint8Array.of(1), level[i], level[i + 1])));
-    }
-    if (level.length % 2) next.push(level[level.length - 1]);
-    level = next;
-  }
-  return level[0];
-}
-
 /**
  * Compare what the log says now with the largest checkpoint seen before.
- * "good", or "back" (it lost entries), or "other" (it holds other entries at the same size).
+ * "good", or "back" (it lost entries), or "other" (it holds other entries at the same size). Whether a log that has
+ * grown still holds the old entries can't be told here: evicted ones have left no bytes to hash.
  */
 export function compareLog(before, size, root) {
   if (before === null || size > before.size) return "good";

@@ -7,7 +7,7 @@ import { explain, moment, plural, stateWords } from "../words.js";
 
 const PAGE = 100;
 const VERDICTS = {
-  good: ["good", "The log fits", "It is signed by your doorbell and holds everything that this phone saw before."],
+  good: ["good", "The log fits", "It is signed by your doorbell and reaches at least as far as this phone has seen it."],
   back: ["bad", "Entries are missing", "The log is shorter than this phone has seen it. Someone may have changed the doorbell's memory."],
   other: ["bad", "Entries were exchanged", "The log holds other entries than this phone has seen. Someone may have changed the doorbell's memory."],
   bad: ["bad", "The log is not signed by your doorbell", "What is shown here may be false."],
