@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
+from agent.core.encoding import b64
 from tests.page.asking import ask
 from tests.page.owner_browser import OwnerBrowser
+from tests.page.phone import PhoneClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,6 +150,22 @@ def test_older_videos_are_handed_on_and_open_on_the_other_phone(
     second.open("")
     second.open("clips")
     second.watch(0)
+
+
+def test_a_part_that_does_not_open_does_not_keep_the_others_from_being_handed_on(
+    served: Served, owner: OwnerBrowser
+) -> None:
+    other = PhoneClient(served)
+    other.pair()
+    (mine,) = {kid for segment in served.vault.shelf for kid in segment.stanzas}
+    served.vault.shelf[1].stanzas[mine] = b64(bytes(64))
+    served.vault.phones_by_kid[other.kid].state = "admitted"
+    owner.open("phones")
+    owner.page.get_by_role("button", name="Give older videos").click()
+    owner.page.get_by_role("dialog").get_by_role("button", name="Yes, it is the same").click()
+    expect(owner.page.locator("#said")).to_contain_text("4 parts handed on. 1 part can't be opened on this phone")
+    holds = [other.open_kid in segment.stanzas for segment in served.vault.shelf]
+    assert holds == [True, False, True, True, True]
 
 
 def test_an_unpaired_phone_is_told_so(served: Served, owner: OwnerBrowser) -> None:

@@ -17,27 +17,37 @@ export async function act(verb, args) {
 
 const BATCH = 256;
 
+/** The key of a row of `/api/stanzas`; null where the stanza is no good, so that one does not hold up the others. */
+async function cekOrNull(me, row) {
+  try {
+    return await openCek(me, row);
+  } catch (error) {
+    if (error.code === "E_SEAL") return null;
+    throw error;
+  }
+}
+
 /**
  * Let another admitted phone open what this one can: each key is opened and sealed again here, in the browser.
- * `openPub` must be the one whose six digits the owner compared. Returns how many were handed on.
+ * `openPub` must be the one whose six digits the owner compared. Returns how many were `given` and how many `failed`.
  */
 export async function handOn(phone, openPub, onProgress = () => {}) {
   const me = await identity();
   const kid = await kidOf(openPub);
   const rows = await getAll("/api/stanzas");
-  let batch = [];
-  let count = 0;
-  for (const row of rows) {
-    const sealed = await hpkeSeal(openPub, await openCek(me, row), stanzaInfo(row.id, kid));
-    batch.push({ id: row.id, stanza: b64(sealed) });
-    count += 1;
-    if (batch.length === BATCH || count === rows.length) {
-      await post(`/api/phones/${phone}/stanzas`, batch);
-      batch = [];
-      onProgress(count, rows.length);
+  let given = 0;
+  for (let at = 0; at < rows.length; at += BATCH) {
+    const batch = [];
+    for (const row of rows.slice(at, at + BATCH)) {
+      const cek = await cekOrNull(me, row);
+      if (cek === null) continue;
+      batch.push({ id: row.id, stanza: b64(await hpkeSeal(openPub, cek, stanzaInfo(row.id, kid))) });
     }
+    await post(`/api/phones/${phone}/stanzas`, batch);
+    given += batch.length;
+    onProgress(Math.min(at + BATCH, rows.length), rows.length);
   }
-  return count;
+  return { given, failed: rows.length - given };
 }
 
 /** The raw public keys of a phone as the doorbell lists it; throws unless its kid fits. */

@@ -41,7 +41,7 @@ async function giveOlder(row) {
   const known = await recall("phones", row.phone);
   const same = known?.openPub === b64(keys.openPub);
   const digits = await sixDigits(keys.signPub, keys.openPub);
-  let count = 0;
+  let result = null;
   const done = await ask({
     title: `Give ${nameOf(row)} the older videos?`,
     body: h(
@@ -53,11 +53,13 @@ async function giveOlder(row) {
     yes: same ? "Give them" : "Yes, it is the same",
     explain,
     run: async (words) => {
-      count = await handOn(row.phone, keys.openPub, (i, n) => words(`${i} of ${n}…`));
+      result = await handOn(row.phone, keys.openPub, (i, n) => words(`${i} of ${n}…`));
       await remember("phones", row.phone, { openPub: b64(keys.openPub) });
     },
   });
-  if (done) say(`${plural(count, "part")} handed on.`);
+  if (!done) return;
+  const failed = result.failed > 0 ? ` ${plural(result.failed, "part")} can't be opened on this phone either.` : "";
+  say(`${plural(result.given, "part")} handed on.${failed}`);
 }
 
 async function unpair(context, row, isMe) {
