@@ -5,13 +5,13 @@ It judges the form only; whether the evidence holds is what `doorbell verify` sa
 
 from __future__ import annotations
 
-import json
-from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 
-from agent.core.envelope import check_signature, parse_envelope, payload_type, sign
+from agent.core.encoding import unb64
+from agent.core.envelope import MAX_SUBMISSION_BYTES, check_signature, parse_envelope, payload_type, sign
 from agent.core.errors import RefusedError
-from agent.core.ids import sha256_hex
+from agent.core.ids import Id, Sha256, is_id, is_sha256, sha256_hex
+from agent.core.strict_json import parse
 from demo.agency import to_json
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from demo.keys import SignKey
 
-MAX_BYTES = 4_194_304
 KEYS = {
     "v",
     "request",
@@ -62,14 +61,15 @@ class Submissions:
 
         Raises:
             RefusedError: it is no submission, or a segment that it names was not uploaded.
+            ValueError, KeyError, TypeError: something in it has another form.
         """
         payload_bytes, payload = _opened(raw)
         digest = sha256_hex(payload_bytes)
         if digest in self.receipts:
             return self.receipts[digest]
         segments = _named_segments(payload)
-        request = json.loads(b64decode(payload["request"]["payload"]))["id"]
-        files: dict[str, bytes] = {}
+        request = _id(_inner(payload["request"])["id"])
+        files: dict[Id, bytes] = {}
         for segment_id, segment_sha256 in segments.items():
             body = self._segment(segment_sha256)
             if body is None:
@@ -91,7 +91,7 @@ class Submissions:
         """Where the bundle of a request is, or will be."""
         return self.folder / request
 
-    def _write(self, request: str, raw: bytes, receipt: bytes, files: Mapping[str, bytes]) -> None:
+    def _write(self, request: Id, raw: bytes, receipt: bytes, files: Mapping[Id, bytes]) -> None:
         folder = self.bundle(request)
         (folder / "segments").mkdir(parents=True, exist_ok=True)
         for segment_id, body in files.items():
@@ -102,20 +102,33 @@ class Submissions:
 
 def _opened(raw: bytes) -> tuple[bytes, dict[str, Any]]:
     """The verified payload of a submission that its own device key signed."""
-    envelope = parse_envelope(raw, counts=(1,), max_bytes=MAX_BYTES, max_payload=MAX_BYTES)
+    envelope = parse_envelope(raw, counts=(1,), max_bytes=MAX_SUBMISSION_BYTES, max_payload=MAX_SUBMISSION_BYTES)
     if envelope.payload_type != payload_type("submission"):
         raise RefusedError("form", "this is no submission")
-    payload = json.loads(envelope.payload)
+    payload = parse(envelope.payload, max_bytes=MAX_SUBMISSION_BYTES)
     if not isinstance(payload, dict) or payload.keys() != KEYS:
         raise RefusedError("form", "a submission has other keys")
-    check_signature(envelope, envelope.signatures[0], b64decode(payload["device_pub"]))
+    check_signature(envelope, envelope.signatures[0], unb64(payload["device_pub"]))
     return envelope.payload, payload
 
 
-def _named_segments(payload: dict[str, Any]) -> dict[str, str]:
+def _inner(envelope: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+    """The payload of an envelope in the submission, unverified."""
+    return parse(unb64(envelope["payload"]), max_bytes=MAX_SUBMISSION_BYTES)
+
+
+def _id(value: object) -> Id:
+    """An id: it becomes the name of a file, so it may be nothing else."""
+    if not is_id(value):
+        raise RefusedError("form", "an id in the submission is none")
+    return value
+
+
+def _named_segments(payload: dict[str, Any]) -> dict[Id, Sha256]:
     """Ids and hashes of the segments that the submission's consents share, in their order."""
-    consents = [json.loads(b64decode(consent["payload"])) for consent in payload["consents"]]
-    shared = [segment for consent in consents for segment in consent["segments"]]
+    shared = [segment for consent in payload["consents"] for segment in _inner(consent)["segments"]]
     if not shared:
         raise RefusedError("form", "a submission shares at least one segment")
-    return {segment["id"]: segment["sha256"] for segment in shared}
+    if not all(is_sha256(segment["sha256"]) for segment in shared):
+        raise RefusedError("form", "a hash in the submission is none")
+    return {_id(segment["id"]): segment["sha256"] for segment in shared}

@@ -10,16 +10,17 @@ import re
 import secrets
 import threading
 import time
-from base64 import b64decode
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from agent.core.encoding import unb64
+from agent.core.envelope import MAX_SUBMISSION_BYTES
 from agent.core.errors import RefusedError
 from agent.core.ids import sha256_hex
 from agent.core.segment_file import MAX_FILE_BYTES
 from demo.https_server import HttpsServer, QuietHandler
-from demo.submissions import MAX_BYTES, Submissions
+from demo.submissions import Submissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,8 +177,11 @@ class _Handler(QuietHandler):
         if not length.isdecimal() or int(length) > MAX_FILE_BYTES or "Tus-Resumable" not in self.headers:
             self.answer(400, headers=TUS)
             return
-        pairs = [pair.split(" ") for pair in self.headers.get("Upload-Metadata", "").split(",")]
-        metadata = {pair[0]: b64decode(pair[1]).decode() for pair in pairs if len(pair) == 2}
+        try:
+            metadata = _metadata(self.headers.get("Upload-Metadata", ""))
+        except ValueError:
+            self.answer(400, headers=TUS)
+            return
         name = secrets.token_hex(12)
         with self.owner.lock:
             self.owner.uploads[name] = Stored(int(length), metadata)
@@ -185,7 +189,7 @@ class _Handler(QuietHandler):
 
     def _submit(self) -> None:
         length = self._length()
-        if length > MAX_BYTES:
+        if length > MAX_SUBMISSION_BYTES:
             self.close_connection = True
             self.answer(413)
             return
@@ -242,6 +246,12 @@ class _Handler(QuietHandler):
     def _length(self) -> int:
         text = self.headers.get("Content-Length", "0")
         return int(text) if text.isdecimal() else 0
+
+
+def _metadata(header: str) -> dict[str, str]:
+    """Read `Upload-Metadata`, `<key> <base64>` with commas between; ValueError for another form."""
+    pairs = [pair.split(" ") for pair in header.split(",")]
+    return {pair[0]: unb64(pair[1]).decode() for pair in pairs if len(pair) == 2}
 
 
 def _handler(server: UploadServer) -> type[_Handler]:

@@ -2,12 +2,13 @@
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent.core.envelope import check_signature, parse_envelope
+from agent.core.envelope import check_signature, parse_envelope, sign
 from agent.core.errors import RefusedError
 from agent.core.geo import area_m2, check_polygon, contains
 from agent.core.ids import sha256_hex
@@ -126,3 +127,36 @@ def test_a_submission_that_its_device_did_not_sign_gets_none(vector: dict[str, A
     changed = {**vector["submission"], "payload": base64.b64encode(json.dumps(payload).encode()).decode()}
     with pytest.raises(RefusedError):
         taken(vector, tmp_path).take(json.dumps(changed).encode())
+
+
+def resigned(vector: dict[str, Any], change: Callable[[dict[str, Any]], None]) -> bytes:
+    """The submission after `change`, signed by a device of the test's own."""
+    device = SignKey()
+    payload = json.loads(base64.b64decode(vector["submission"]["payload"]))
+    payload["device_pub"] = base64.b64encode(device.pub).decode()
+    change(payload)
+    return sign("submission", json.dumps(payload).encode(), [device.private])
+
+
+def put_inside(envelope: dict[str, Any], change: Callable[[dict[str, Any]], None]) -> None:
+    inner = json.loads(base64.b64decode(envelope["payload"]))
+    change(inner)
+    envelope["payload"] = base64.b64encode(json.dumps(inner).encode()).decode()
+
+
+def test_a_submission_that_is_signed_anew_is_taken(vector: dict[str, Any], tmp_path: Path) -> None:
+    assert taken(vector, tmp_path).take(resigned(vector, lambda _: None))
+
+
+@pytest.mark.parametrize("name", ["../escaped", "deeper/down", "", "A" * 32, 7, None])
+def test_what_names_a_file_is_an_id_and_nothing_else(vector: dict[str, Any], tmp_path: Path, name: object) -> None:
+    def in_the_request(payload: dict[str, Any]) -> None:
+        put_inside(payload["request"], lambda request: request.update(id=name))
+
+    def in_a_consent(payload: dict[str, Any]) -> None:
+        put_inside(payload["consents"][0], lambda consent: consent["segments"][0].update(id=name))
+
+    for change in (in_the_request, in_a_consent):
+        with pytest.raises(RefusedError, match="an id in the submission is none"):
+            taken(vector, tmp_path / "bundles").take(resigned(vector, change))
+    assert list(tmp_path.rglob("*")) == []
