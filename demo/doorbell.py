@@ -38,6 +38,11 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **more}
 
 
+def is_up(status: dict[str, Any]) -> bool:
+    """Whether the answer of `doorbell status` is that of one that hears, knows the agencies and records."""
+    return bool(status["broker"] == "up" and status["directory"]["fresh"] and status["recording"])
+
+
 def doorbell(*arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run one `doorbell` command to its end.
 

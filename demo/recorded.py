@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,9 @@ from agent.core.segment_file import split
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+SETTLED_MS = 6_000
+"""How long ago a clip's last frame was when nothing more is to be expected of it."""
 
 
 @dataclass(frozen=True)
@@ -43,3 +47,10 @@ def clips_on_card(state_dir: Path) -> list[Clip]:
         for name, segments in found.items()
     ]
     return sorted(clips, key=lambda clip: clip.start_ms)
+
+
+def settled_clip(state_dir: Path, since_ms: int) -> Clip | None:
+    """The oldest clip that began at `since_ms` or later and has ended, or None."""
+    now_ms = time.time_ns() // 1_000_000
+    ended = (clip for clip in clips_on_card(state_dir) if clip.end_ms < now_ms - SETTLED_MS)
+    return next((clip for clip in ended if clip.start_ms >= since_ms), None)

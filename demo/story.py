@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from demo.doorbell import command, environment
+from demo.doorbell import command, environment, is_up
 from demo.evidence import FAILS, collect, watched
 from demo.page_client import PairingLink
 from demo.phone import Phone
-from demo.recorded import Clip, clips_on_card
+from demo.recorded import Clip, clips_on_card, settled_clip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,6 @@ ARRIVE_S = 30.0
 DELIVER_S = 120.0
 PERSON_S = 1800.0
 PAIR_AGAIN_S = 115.0
-SETTLED_MS = 6_000
 TOUCHING_MS = 200
 MARGIN_S = 2
 POLL_S = 0.5
@@ -67,7 +66,7 @@ def open_the_town(town: Neighbourhood, tell: Narrator) -> None:
 
     def ready(status: dict[str, Any]) -> bool:
         tell.tick()
-        return bool(status["broker"] == "up" and status["directory"]["fresh"] and status["recording"])
+        return is_up(status)
 
     with tell.wait("The doorbell starts: recorder, vault, page, uplink"):
         town.doorbell.wait_until(ready, READY_S, "a start with broker, directory and camera")
@@ -111,19 +110,12 @@ def wait_for_a_clip(town: Neighbourhood, tell: Narrator, since_ms: int) -> Clip:
     tell.chapter("Somebody comes to the door")
     deadline = time.monotonic() + CLIP_S
     with tell.wait("The camera watches; only what moves is written"):
-        while time.monotonic() < deadline:
-            now_ms = int(time.time() * 1000)
-            for clip in clips_on_card(town.state_dir):
-                if clip.start_ms >= since_ms and clip.end_ms < now_ms - SETTLED_MS:
-                    break
-            else:
-                town.doorbell.check()
-                tell.tick()
-                time.sleep(POLL_S)
-                continue
-            break
-        else:
-            raise StoryError(f"nothing moved before the camera for {CLIP_S:.0f} s: try another video")
+        while (clip := settled_clip(town.state_dir, since_ms)) is None:
+            if time.monotonic() > deadline:
+                raise StoryError(f"nothing moved before the camera for {CLIP_S:.0f} s: try another video")
+            town.doorbell.check()
+            tell.tick()
+            time.sleep(POLL_S)
     seconds = (clip.end_ms - clip.start_ms) / 1000
     others = (other.end_ms for other in clips_on_card(town.state_dir) if other.clip != clip.clip)
     follows = any(abs(end_ms - clip.start_ms) < TOUCHING_MS for end_ms in others)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from demo.agency import square
+from demo.doorbell import is_up
 from demo.neighbourhood import Neighbourhood
 from demo.page_client import PageError, PairingLink
 from demo.phone import Phone
@@ -47,11 +48,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbourhood]:
     town.start_platform()
     town.install_doorbell()
     town.start_doorbell()
-    town.doorbell.wait_until(
-        lambda status: bool(status["broker"] == "up" and status["directory"]["fresh"] and status["recording"]),
-        60,
-        "the start",
-    )
+    town.doorbell.wait_until(is_up, 60, "the start")
     yield town
     town.stop()
 

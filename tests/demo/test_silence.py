@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from demo.agency import square
+from demo.doorbell import is_up
 from demo.neighbourhood import HouseSettings, Neighbourhood
 from demo.page_client import PairingLink
 from demo.phone import Phone
-from demo.recorded import Clip, clips_on_card
+from demo.recorded import Clip, settled_clip
 from tests.uplink.recording_proxy import Crossing, RecordingProxy
 
 pytestmark = [pytest.mark.slow, pytest.mark.broker]
@@ -49,11 +50,7 @@ class Watched:
         self.town.directory_url = f"https://localhost:{self.directory.port}"
         self.town.install_doorbell()
         self.town.start_doorbell()
-        self.town.doorbell.wait_until(
-            lambda status: bool(status["broker"] == "up" and status["directory"]["fresh"] and status["recording"]),
-            60,
-            "the start",
-        )
+        self.town.doorbell.wait_until(is_up, 60, "the start")
         self.phone = Phone(PairingLink.parse(self.town.doorbell.console("pair")["url"]))
         self.phone.pair()
         self.phone.open_session()
@@ -62,9 +59,8 @@ class Watched:
     def clip(self) -> Clip:
         since_ms, deadline = int(time.time() * 1000), time.monotonic() + CLIP_S
         while time.monotonic() < deadline:
-            for clip in clips_on_card(self.town.state_dir):
-                if clip.start_ms > since_ms and clip.end_ms < int(time.time() * 1000) - 6000:
-                    return clip
+            if (clip := settled_clip(self.town.state_dir, since_ms)) is not None:
+                return clip
             time.sleep(0.5)
         raise AssertionError("nothing was recorded")
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from demo.doorbell import DoorbellFailedError
+from demo.doorbell import DoorbellFailedError, is_up
 from demo.evidence import collect
 from demo.neighbourhood import HouseSettings, Neighbourhood
-from demo.recorded import Clip, clips_on_card
+from demo.recorded import Clip, settled_clip
 from tests.page.owner_browser import OwnerBrowser
 
 pytestmark = [pytest.mark.slow, pytest.mark.broker, pytest.mark.browser]
@@ -61,19 +61,6 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbourhood]:
     made.stop()
 
 
-def _is_up(status: dict[str, Any]) -> bool:
-    return bool(status["broker"] == "up" and status["directory"]["fresh"] and status["recording"])
-
-
-def _settled_clip(town: Neighbourhood, since_ms: int) -> Clip | None:
-    """Return a clip that began after `since_ms` and has ended."""
-    now_ms = time.time_ns() // 1_000_000
-    for clip in clips_on_card(town.state_dir):
-        if clip.start_ms >= since_ms and clip.end_ms < now_ms - 6_000:
-            return clip
-    return None
-
-
 def _state(town: Neighbourhood, request_id: str) -> str:
     try:
         rows = town.doorbell.console("requests")
@@ -91,7 +78,7 @@ def _ask(town: Neighbourhood, clip: Clip) -> str:
 def test_a_browser_says_yes_and_the_agency_holds_evidence(
     town: Neighbourhood, browser: Browser, tmp_path: Path
 ) -> None:
-    town.doorbell.wait_until(_is_up, 90, "a start")
+    town.doorbell.wait_until(is_up, 90, "a start")
     context = browser.new_context(viewport=PHONE, ignore_https_errors=True, is_mobile=True, has_touch=True)  # type: ignore[arg-type]
     owner = OwnerBrowser(context.new_page())
     owner.pair(town.doorbell.console("pair")["url"])
@@ -99,8 +86,8 @@ def test_a_browser_says_yes_and_the_agency_holds_evidence(
 
     _kill(town, "recorder")
     _kill(town, "page")
-    town.doorbell.wait_until(_is_up, 90, "a camera again")
-    clip = _until("a clip", lambda: _settled_clip(town, paired_ms), 180)
+    town.doorbell.wait_until(is_up, 90, "a camera again")
+    clip = _until("a clip", lambda: settled_clip(town.state_dir, paired_ms), 180)
     request_id = _ask(town, clip)
 
     owner.open_request(request_id)
@@ -124,12 +111,12 @@ def test_a_browser_says_yes_and_the_agency_holds_evidence(
 
 
 def test_a_browser_says_no_and_nothing_leaves(town: Neighbourhood, browser: Browser) -> None:
-    town.doorbell.wait_until(_is_up, 90, "a start")
+    town.doorbell.wait_until(is_up, 90, "a start")
     context = browser.new_context(viewport=PHONE, ignore_https_errors=True)  # type: ignore[arg-type]
     owner = OwnerBrowser(context.new_page())
     owner.pair(town.doorbell.console("pair")["url"])
     paired_ms = time.time_ns() // 1_000_000
-    clip = _until("a clip", lambda: _settled_clip(town, paired_ms), 180)
+    clip = _until("a clip", lambda: settled_clip(town.state_dir, paired_ms), 180)
     request_id = _ask(town, clip)
     owner.open_request(request_id)
     owner.no()
@@ -140,8 +127,8 @@ def test_a_browser_says_no_and_nothing_leaves(town: Neighbourhood, browser: Brow
 
 
 def test_the_console_approves_without_a_phone(town: Neighbourhood, tmp_path: Path) -> None:
-    town.doorbell.wait_until(_is_up, 90, "a start")
-    clip = _until("a clip", lambda: _settled_clip(town, 0), 180)
+    town.doorbell.wait_until(is_up, 90, "a start")
+    clip = _until("a clip", lambda: settled_clip(town.state_dir, 0), 180)
     request_id = _ask(town, clip)
     assert town.doorbell.console("approve", request_id)["state"] == "GRACE"
     _until("delivery", lambda: _state(town, request_id) == "DELIVERED", 60)
