@@ -8,14 +8,9 @@ import pytest
 
 from demo.page_client import PairingLink
 from demo.phone import Phone
-from tests.demo.test_story import processes_of, start
+from tests.demo.running import processes_of, start
 
 pytestmark = [pytest.mark.slow, pytest.mark.broker]
-
-
-@pytest.fixture
-def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("d")
 
 
 @pytest.mark.parametrize("says_yes", [True, False], ids=["yes", "no"])

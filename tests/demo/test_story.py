@@ -3,9 +3,7 @@
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,56 +14,7 @@ from demo.doorbell import ROOT, DoorbellFailedError, doorbell
 from demo.narrator import Narrator
 from demo.neighbourhood import Neighbourhood
 from demo.story import StoryError, pair_live
-
-DEMO = [sys.executable, "-m", "demo"]
-
-
-STARTED: list[subprocess.Popen[str]] = []
-
-
-@pytest.fixture(autouse=True)
-def none_is_left_running() -> Iterator[None]:
-    """End what a failed test left, so that it fails alone."""
-    yield
-    for child in STARTED:
-        if child.poll() is None:
-            child.kill()  # its doorbell ends with it
-        child.communicate()
-    STARTED.clear()
-
-
-def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    child = subprocess.Popen(
-        [*DEMO, "--out", str(folder / "out"), *arguments],
-        cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(folder), **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    STARTED.append(child)
-    return child
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Every process whose command line names the folder."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-            if str(folder) in line:
-                found.append(line)
-    return found
-
-
-@pytest.fixture
-def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder whose path leaves room for unix sockets."""
-    return tmp_path_factory.mktemp("d")
+from tests.demo.running import processes_of, start
 
 
 @pytest.mark.slow
