@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import socket
 import subprocess
@@ -53,17 +54,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, _interrupt)
     out = args.out or Path("out") / time.strftime("demo-%Y%m%d-%H%M%S")
     tell = Narrator()
-    town = None
+    folder, town = Path(tempfile.mkdtemp(prefix="doorbell-demo-")), None
     try:
-        town = Neighbourhood(Path(tempfile.mkdtemp(prefix="doorbell-demo-")), _settings(args))
+        town = Neighbourhood(folder, _settings(args))
         _tell_story(town, tell, out.absolute(), live=args.live)
     except FAILURES as error:
-        return _failed(str(error).splitlines()[0] if str(error) else type(error).__name__)
+        return _failed(_plain(error))
     except KeyboardInterrupt:
         print("\nStopped. Everything is shut down and nothing is left behind.", file=sys.stderr)
         return INTERRUPTED
     finally:
-        _close(town)
+        _close(town, folder)
     return 0
 
 
@@ -120,17 +121,24 @@ def _home_address() -> str:
         return str(probe.getsockname()[0])
 
 
-def _close(town: Neighbourhood | None) -> None:
-    """Shut everything down; a second Ctrl-C must not leave processes behind."""
+def _close(town: Neighbourhood | None, folder: Path) -> None:
+    """Shut everything down; a second Ctrl-C must not leave processes or files behind."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     if town is not None:
         town.stop()
-        town.clean()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def _plain(error: Exception) -> str:
+    """The first line of what an error says, without the number that the system has for it."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _failed(line: str) -> int:

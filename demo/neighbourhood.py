@@ -7,7 +7,6 @@ own configuration and state. Tests use the whole or only the parts that they nee
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -135,10 +134,6 @@ class Neighbourhood:
     def stop(self) -> None:
         """Stop everything that was started, the last one first."""
         self._running.close()
-
-    def clean(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def send_request(self, window: tuple[int, int], **fields: object) -> str:
         """The agency asks, dispatch countersigns and publishes; `fields` as in `Agency.request`.

@@ -1,13 +1,16 @@
 """`python -m demo` as a person runs it: to its end, to a plain failure, and to Ctrl-C."""
 
+import errno
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from demo import __main__ as demo
 from demo.broker import Broker, BrokerError, mosquitto_path
 from demo.certs import Certificate
 from demo.doorbell import ROOT, DoorbellFailedError, doorbell
@@ -84,9 +87,31 @@ def test_what_is_no_video_is_one_plain_line_before_anything_starts(short: Path, 
     assert (child.returncode, out, errors) == (1, "", said)
 
 
-def test_a_missing_broker_is_one_plain_line(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from demo import __main__ as demo  # noqa: PLC0415 - under the patched search for mosquitto
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Give back what the demo does to signals where it runs in this very process."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
 
+
+@pytest.mark.usefixtures("signals")
+def test_a_town_that_can_not_be_made_leaves_nothing(
+    short: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_folder: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("demo.neighbourhood.Authority", full)
+    monkeypatch.setattr("tempfile.tempdir", str(short))
+    assert demo.main(["--out", str(short / "out")]) == 1
+    assert capsys.readouterr().err == "demo: No space left on device\n"
+    assert list(short.iterdir()) == []
+
+
+@pytest.mark.usefixtures("signals")
+def test_a_missing_broker_is_one_plain_line(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("demo.broker.mosquitto_path", lambda: None)
     monkeypatch.setenv("TMPDIR", str(short))
     said: list[str] = []
