@@ -15,6 +15,7 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from agent.core.errors import TroubleError
+from agent.page.rules import is_wildcard
 
 if TYPE_CHECKING:
     import ssl
@@ -151,14 +152,15 @@ class _PageServer(Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound TCP socket.
+    """A bound TCP socket; on `::` it takes IPv4 too, where the machine can.
 
     Raises:
         TroubleError: the port is taken or the address isn't this machine's.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        both = family == socket.AF_INET6 and is_wildcard(host) and socket.has_dualstack_ipv6()
+        return socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except OSError as exc:
         reason = exc.strerror or str(exc)
         raise TroubleError(

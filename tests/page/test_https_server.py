@@ -229,6 +229,16 @@ def test_ipv6_is_listened_on_too() -> None:
     sock.close()
 
 
+def test_every_address_means_ipv4_too() -> None:
+    try:
+        sock = listen("::", 0)
+    except TroubleError:
+        pytest.skip("no IPv6 on this machine")
+    with sock:
+        for address in ("127.0.0.1", "::1"):
+            socket.create_connection((address, sock.getsockname()[1]), timeout=5).close()
+
+
 def test_old_tls_is_refused(served: Served) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
