@@ -1,7 +1,7 @@
 """Uvicorn as the page needs it: HTTPS on one socket, bounded in every direction, gone when nobody looks.
 
-Bounds against a hostile home network: connections in all and from one address, seconds until a request's head is
-whole, bytes of a head; `bodies` bounds the rest.
+Bounds against a hostile home network: seconds for a handshake, after it connections in all and from one address,
+seconds until a request's head is whole, bytes of a head; `bodies` bounds the rest.
 """
 
 from __future__ import annotations
