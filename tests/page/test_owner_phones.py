@@ -175,6 +175,18 @@ def test_an_unpaired_phone_is_told_so(served: Served, owner: OwnerBrowser) -> No
     expect(owner.page.locator("main")).to_contain_text("The doorbell does not know this phone any more")
 
 
+def test_a_phone_that_is_unpaired_while_it_looks_is_told_so(served: Served, owner: OwnerBrowser) -> None:
+    owner.wait_for_line(served.hub)
+    served.vault.phones_by_kid.clear()
+    served.vault.sessions.clear()
+    owner.cut_line(served.hub)
+    expect(owner.page.locator("main")).to_contain_text("The doorbell does not know this phone any more")
+    asked = len(served.vault.calls)
+    owner.page.wait_for_timeout(7_000)
+    assert len(served.vault.calls) == asked, "it goes on asking"
+    expect(owner.page.locator("body")).not_to_contain_class("offline")
+
+
 def test_a_browser_without_the_needed_keys_is_told_so(served: Served, new_phone: Callable[[], Page]) -> None:
     page = new_phone()
     page.add_init_script("crypto.subtle.generateKey = () => Promise.reject(new Error('NotSupported'));")

@@ -44,6 +44,9 @@ export async function openSession() {
   await send("/api/session", posting({ phone: me.phone, sig: b64(sig) }));
 }
 
+/** Whether a call failed because this phone is none of the house, or not any more. */
+export const isUnpaired = (error) => error.code === "C_APPROVER" || error.code === "C_SIG";
+
 let opening = null;
 let isOpen = false; // as far as this page knows; a session ends at the doorbell
 
@@ -94,7 +97,10 @@ const EVENTS = ["request", "state", "progress", "alert", "status", "phone"];
 const RETRY_MS = 3000;
 const OFFLINE_AFTER_MS = 6000; // the doorbell ends a stream now and then, and the browser is back within two seconds
 
-/** Listen to the doorbell's events for ever: `onEvent(name, data)`, and `onEvent("online" | "offline")`. */
+/**
+ * Listen to the doorbell's events for as long as it knows this phone: `onEvent(name, data)`, and
+ * `onEvent("online" | "offline" | "unpaired")`.
+ */
 export function listen(onEvent) {
   let source = null;
   let late = null;
@@ -102,8 +108,9 @@ export function listen(onEvent) {
     try {
       await get("/api/status"); // opens a session where there is none
     } catch (error) {
-      onEvent("offline", error);
-      setTimeout(start, RETRY_MS);
+      clearTimeout(late); // what is said now is newer
+      onEvent(isUnpaired(error) ? "unpaired" : "offline", {});
+      if (!isUnpaired(error)) setTimeout(start, RETRY_MS);
       return;
     }
     source = new EventSource("/api/events");

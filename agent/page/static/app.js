@@ -3,7 +3,7 @@
 // A view is `async (context, argument) => {title, nodes, back?, onEvent?, onReconnect?, leave?}`; `context` is what this
 // file knows. `onReconnect` is for where drawing anew, after the line was down, would take something away.
 
-import { get, listen } from "./api.js";
+import { get, isUnpaired, listen } from "./api.js";
 import { h, icon, notice } from "./dom.js";
 import { identity, whyUnable } from "./keys.js";
 import { explain, useTimeZone } from "./words.js";
@@ -86,7 +86,7 @@ async function viewFor(name, argument) {
     await context.refresh();
     return await (VIEWS[name] ?? homeView)(context, argument);
   } catch (error) {
-    if (error.code === "C_APPROVER" || error.code === "C_SIG") return unpairedView(context);
+    if (isUnpaired(error)) return unpairedView();
     console.warn(error);
     const again = h("button", { type: "button", class: "secondary", onclick: () => draw() }, "Try again");
     return { title: "Doorbell", nodes: [notice("warn", "That did not work", h("p", {}, explain(error)), again)] };
@@ -120,6 +120,7 @@ function onEvent(name, data) {
   }
   if (name === "progress") context.progress.set(data.id, data);
   document.body.classList.toggle("offline", name === "offline");
+  if (name === "unpaired") draw();
   if (name === "online" && wasOnline) {
     // What happened while the line was down was not heard.
     if (current.onReconnect) current.onReconnect();
