@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,8 +156,6 @@ def test_every_clip_joins_to_its_film(screen: Page) -> None:
 
 def agency_of(raw: str) -> str:
     """The agency that a request names, where it can be read at all."""
-    import base64  # noqa: PLC0415 only here
-
     try:
         payload = json.loads(base64.b64decode(json.loads(base64.b64decode(raw))["payload"]))
         return str(payload["agency"])
