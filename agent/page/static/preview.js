@@ -1,4 +1,4 @@
-// Watching a clip: fetched sealed, opened in this browser, played from memory. The doorbell can't see it.
+// Watching a clip: fetched sealed, opened in this browser, played from memory.
 
 import { getBytes } from "./api.js";
 import { sha256Hex } from "./bytes.js";

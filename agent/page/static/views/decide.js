@@ -215,7 +215,7 @@ export async function deciding(parts) {
     first: warning.node,
     nodes: [
       h("div", { class: "list-head" }, h("h2", {}, "What you have from that time"), rows.length ? everything : null),
-      h("p", { class: "small lock" }, "Opened here in your browser. Nobody else can watch it."),
+      h("p", { class: "small lock" }, "Opened here in your browser. Watching sends nothing and tells nobody."),
       none,
       cards.map((one) => one.node),
       contact.node,

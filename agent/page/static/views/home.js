@@ -38,7 +38,7 @@ function recordingCard(status) {
   if (!status.recording) {
     return notice("bad", "Your doorbell is not recording", h("p", {}, "What is wrong stands further down. It tries again by itself."));
   }
-  return notice("good", "Your doorbell is recording", h("p", {}, "It keeps a video when something moves or someone rings. Only your phones can open it."));
+  return notice("good", "Your doorbell is recording", h("p", {}, "It keeps a video when something moves or someone rings. It is sealed to keys of your own."));
 }
 
 function clockNotice(status) {
