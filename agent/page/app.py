@@ -7,6 +7,7 @@ of its closed form, then one verb to the vault. Nothing is decided, kept or cach
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -16,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from agent.core import ids
-from agent.core.errors import RefusedError, TroubleError
+from agent.core.errors import RefusedError
 from agent.page import bodies, rules
 from agent.page.answers import ERROR_HANDLERS, json_answer
 from agent.page.guard import Activity, Guard
@@ -256,11 +257,10 @@ class _Api:
     async def _events(self, request: Request) -> Response:
         session = _session(request)
         stream = self._hub.open()
-        try:
+        with ExitStack() as held:
+            held.callback(self._hub.close, stream)
             stream.phone = await self._ask(self._vault.subscribe, session)
-        except (RefusedError, TroubleError):
-            self._hub.close(stream)
-            raise
+            held.pop_all()
         return Streaming(
             event_stream(stream),
             lambda: self._hub.close(stream),

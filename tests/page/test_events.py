@@ -8,6 +8,8 @@ from agent.page.port import Event
 from tests.page.phone import NOTHING, PhoneClient, code
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.page.serving import Served
 
 
@@ -44,6 +46,18 @@ def test_a_listener_that_leaves_is_forgotten(served: Served, phone: PhoneClient)
     assert len(served.hub._streams) == 1
     stream.close()
     phone.eventually(lambda: len(served.hub._streams) == 0)
+
+
+def test_a_listener_that_does_not_come_about_leaves_its_place(
+    served: Served, phone: PhoneClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_session: str) -> None:
+        raise KeyError("phone")
+
+    monkeypatch.setattr(served.vault, "subscribe", fail)
+    assert code(phone.get("/api/events")) == (500, "E_BUG")
+    served.client.clear()  # the server closes a connection on which it failed
+    phone.eventually(lambda: not served.hub._streams)
 
 
 def test_listeners_are_bounded(served: Served, phone: PhoneClient) -> None:
