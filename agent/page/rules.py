@@ -43,7 +43,6 @@ SECURITY_HEADERS: Final[tuple[tuple[str, str], ...]] = (
 _STATUS: Final[Mapping[str, int]] = {
     "NO_SESSION": 401,
     "NOT_FOUND": 404,
-    "not-found": 404,
     "P_CLOSED": 403,
     "P_MAC": 403,
     "C_APPROVER": 403,

@@ -16,7 +16,8 @@ EXPLAINED = """async () => {
   const { Refused } = await import("/static/refused.js");
   const errors = [
     new DOMException("the film is too long", "QuotaExceededError"),
-    new Refused("E_BUG", "/api/status"),
+    new Refused("E_HOST", "/api/status"),
+    new Refused("NO_SESSION", "/api/status"),
     new Refused("constructor"),
     new Error("no such thing"),
     "a text",
@@ -28,7 +29,8 @@ EXPLAINED = """async () => {
 def test_an_error_without_words_of_its_own_is_named_and_never_a_number(screen: Page) -> None:
     assert screen.evaluate(EXPLAINED) == [
         "That did not work (the film is too long).",
-        "That did not work (E_BUG).",
+        "That did not work (E_HOST).",
+        "This browser keeps no cookies for this page. Allow them, then try again.",
         "That did not work (constructor).",
         "That did not work (no such thing).",
         "That did not work (a text).",

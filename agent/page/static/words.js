@@ -124,6 +124,9 @@ export const triggerWords = (trigger) => TRIGGERS[trigger] ?? "Recorded";
 const REFUSALS = {
   OFFLINE: "The doorbell can't be reached. Are you on your home network?",
   E_VAULT: "The doorbell is busy starting. Try again in a moment.",
+  E_BUG: "The doorbell made a mistake of its own. Try again; if it stays, run doorbell status at the doorbell.",
+  E_TIMEOUT: "The connection was too slow. Try again, nearer to the router if you can.",
+  NO_SESSION: "This browser keeps no cookies for this page. Allow them, then try again.",
   E_BUSY: "Too many screens are open. Close some and try again.",
   NOT_PAIRED: "This browser is not paired with the doorbell.",
   P_CLOSED: "Pairing is not open right now. Run doorbell pair at the doorbell and use its new link within two minutes. Or hold the indoor button for five seconds and use the link on the owner's card.",
