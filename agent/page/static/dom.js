@@ -63,6 +63,10 @@ export const notice = (kind, title, ...children) =>
     h("div", {}, title ? h("h2", {}, title) : null, ...children),
   );
 
+/** Six digits to compare, in two groups; a screen reader says them one by one. */
+export const digitsBlock = (digits) =>
+  h("p", { class: "digits", "aria-label": digits.split("").join(" ") }, digits.slice(0, 3), h("span", {}, digits.slice(3)));
+
 /** A button that is busy while its promise runs, and shows what went wrong beside itself. */
 export function actionButton(label, kind, run, explain) {
   const problem = h("p", { class: "problem", role: "alert" });

@@ -18,12 +18,12 @@ function alertCard(alert) {
 }
 
 export async function alertsView(context) {
-  const alerts = await get("/api/alerts");
-  const none = alerts.length === 0 ? notice("plain", "No alerts", h("p", {}, "Nothing is going on near you, as far as the platform says.")) : null;
+  const cards = (await get("/api/alerts")).map(alertCard).filter(Boolean);
+  const none = cards.length === 0 ? notice("plain", "No alerts", h("p", {}, "Nothing is going on near you, as far as the platform says.")) : null;
   return {
     title: "Alerts",
     back: "more",
-    nodes: [none, alerts.map(alertCard)],
+    nodes: [none, cards],
     onEvent: (name) => {
       if (name === "alert") context.redraw();
     },

@@ -2,7 +2,7 @@
 
 import { postOpenly } from "../api.js";
 import { b64, kidOf, unb64 } from "../bytes.js";
-import { actionButton, card, h, notice } from "../dom.js";
+import { actionButton, card, digitsBlock, h, notice } from "../dom.js";
 import { keepIdentity, makeKeys } from "../keys.js";
 import { checkDeviceMac, parseFragment, phoneMac, sixDigits } from "../pairing.js";
 import { demand } from "../refused.js";
@@ -89,11 +89,10 @@ export async function pairView(context) {
 /** What a waiting phone shows: the six digits to compare. */
 export async function waitingCard(me) {
   const digits = await sixDigits(me.signPub, me.openPub);
-  const spoken = digits.split("").join(" ");
   return card(
     "Almost there",
     h("p", {}, "A phone that is already yours has to let this one in. On it, open More, then Phones, and compare this number:"),
-    h("p", { class: "digits", "aria-label": spoken }, digits.slice(0, 3), h("span", {}, digits.slice(3))),
+    digitsBlock(digits),
     h("p", { class: "small" }, "If the numbers differ, do not let it in. Until then this phone sees no video; it can say no to a request."),
   );
 }

@@ -3,16 +3,13 @@
 import { act, handOn, keysOf } from "../action.js";
 import { get } from "../api.js";
 import { b64 } from "../bytes.js";
-import { actionButton, ask, h, icon, notice, say } from "../dom.js";
+import { ask, digitsBlock, h, icon, notice, say } from "../dom.js";
 import { sixDigits } from "../pairing.js";
 import { recall, remember } from "../store.js";
 import { isText } from "../text_rules.js";
 import { explain, moment, plural } from "../words.js";
 
 const nameOf = (row) => (isText(row.name, 40) ? row.name : "Phone with an unreadable name");
-
-const digitsBlock = (digits) =>
-  h("p", { class: "digits", "aria-label": digits.split("").join(" ") }, digits.slice(0, 3), h("span", {}, digits.slice(3)));
 
 /** Let a phone in; its keys are remembered, so that what is handed on later goes to the same ones. */
 async function admit(context, row) {
