@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ from agent.core.errors import RefusedError
 from tests.page.asking import ask, opened_wraps
 
 if TYPE_CHECKING:
+    from agent.page.port import Body
     from tests.page.owner_browser import OwnerBrowser
     from tests.page.serving import Served
 
@@ -35,6 +37,26 @@ def test_a_yes_gives_the_agency_exactly_the_chosen_keys(served: Served, owner: O
     assert [stored.meta.n for stored in named] == [0, 1]
     assert opened_wraps(served, consent) == [stored.cek for stored in named]
     assert request.state == "GRACE"
+
+
+def test_a_yes_that_waits_for_a_fresh_list_of_agencies_is_not_called_lost(
+    served: Served, owner: OwnerBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = ask(served)
+    owner.open_request(request.payload["id"])
+    owner.choose_clip(0)
+    decision = served.vault.decision
+
+    def slowly(session: str, asked: str, envelope: bytes) -> Body:
+        time.sleep(3)  # a minute, where the page's time passes twenty times faster
+        return decision(session, asked, envelope)
+
+    monkeypatch.setattr(served.vault, "decision", slowly)
+    owner.page.evaluate(
+        "() => { const real = AbortSignal.timeout.bind(AbortSignal); AbortSignal.timeout = ms => real(ms / 20); }"
+    )
+    owner.yes()
+    expect(owner.page.locator("main")).to_contain_text("Sending starts in")
 
 
 def test_single_parts_can_be_chosen(served: Served, owner: OwnerBrowser) -> None:

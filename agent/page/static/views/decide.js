@@ -1,6 +1,6 @@
 // Choosing and answering: nothing is chosen beforehand, and a yes says in full what leaves the house.
 
-import { get, getAll, post } from "../api.js";
+import { get, getAll, postDecision } from "../api.js";
 import { choosableClip, groupClips } from "../clip_card.js";
 import { makeDecline, makeShare } from "../consent.js";
 import { ask, card, h, notice, say } from "../dom.js";
@@ -76,7 +76,7 @@ function statement(rows, answer, contact, button, series) {
 
 /** Send a decision and remember it, with the times that were shown. */
 async function deliver(id, made, rows) {
-  await post(`/api/requests/${id}/decision`, { envelope: made.envelope });
+  await postDecision(id, { envelope: made.envelope });
   const kept = rows.map((row) => ({ id: row.id, start_ms: row.at_ms, end_ms: row.until_ms, clip: row.clip }));
   await remember("decisions", id, { consent: made.value.id, decision: made.value.decision, at: made.value.at, rows: kept });
 }
