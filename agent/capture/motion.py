@@ -171,7 +171,7 @@ class MotionKernel:
         """Note where an object is, that the fit of light must not listen to, unless too much of the picture is."""
         visit, evidence = self._visit, self._evidence
         if visit.here:
-            cv2.bitwise_or(visit.around, evidence.near, self._shy_mask)
+            np.bitwise_or(visit.around, evidence.near, out=self._shy_mask)
         else:
             np.copyto(self._shy_mask, evidence.near)
         near = cv2.countNonZero(self._shy_mask)
@@ -230,7 +230,7 @@ class MotionKernel:
 
     def _is_sudden_light(self) -> bool:
         seen = self._seen
-        cv2.min(seen.size, seen.change, self._a)
+        np.minimum(seen.size, seen.change, out=self._a)
         cv2.compare(self._a, seen.threshold, cv2.CMP_GT, self._mask)
         before, self._exceeding = self._exceeding, cv2.countNonZero(self._mask) / self._blocks
         sudden = self._exceeding > n.LIGHT_FRACTION and before < n.LIGHT_JUMP
@@ -273,7 +273,7 @@ class MotionKernel:
         visit = self._visit
         shy = self._evidence.edges() if self._soft_seen else None
         if shy is not None and visit.here:
-            cv2.bitwise_or(shy, visit.guard, shy)
+            np.bitwise_or(shy, visit.guard, out=shy)
         self._seen.adapt(
             now_s - self._model_s,
             soft=self._evidence.soft if self._soft_seen else None,

@@ -11,7 +11,7 @@ import numpy as np
 
 from agent.capture import motion_numbers as n
 from agent.capture.motion_light import LightFit
-from agent.capture.motion_planes import CROSS, WIDE, Mask, Plane, above, at_least, share
+from agent.capture.motion_planes import CROSS, WIDE, Mask, Plane, above, at_least, flat, share
 
 
 class Background:
@@ -36,6 +36,7 @@ class Background:
         self._white = np.zeros(shape, np.uint8)
         self._whitest = 0.0
         self._scale, self._zone = scale, zone
+        self._least, self._most = flat(shape, n.THRESHOLD_FLOOR * scale), flat(shape, n.THRESHOLD_CEILING)
         self._darkest, self._brightest = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
         self._within_bytes = bytearray(shape[0] * shape[1])
         self._within = np.frombuffer(self._within_bytes, np.uint8).reshape(shape)
@@ -75,7 +76,7 @@ class Background:
         cv2.subtract(small, self.mean, self.difference, dtype=cv2.CV_32F)  # numpy would make a buffer to cast
         self.light.remove(self.difference, but, elapsed_s)
         self._unclip(small)
-        np.absolute(self.difference, out=self.size)
+        cv2.absdiff(self.difference, self._none, self.size)
         cv2.multiply(self.size, self.per_threshold, self.ratio)
         exceeds = cv2.minMaxLoc(self.ratio)[1] > 1
         if exceeds and self._stale:
@@ -89,10 +90,10 @@ class Background:
         if cv2.minMaxLoc(small)[1] >= n.WHITE:
             at_least(small, n.WHITE, self._mask)
             cv2.dilate(self._mask, CROSS, self._mask)
-            np.maximum(self.difference, np.float32(0), out=self._b)
+            np.maximum(self.difference, self._none, out=self._b)
             cv2.copyTo(self._b, self._mask, self.difference)
         if self._whitest >= n.WHITE_BACKGROUND:
-            np.minimum(self.difference, np.float32(0), out=self._b)
+            np.minimum(self.difference, self._none, out=self._b)
             cv2.copyTo(self._b, self._white, self.difference)
 
     def learn(self, *, first: bool) -> None:
@@ -197,8 +198,8 @@ class Background:
     def _set_thresholds(self) -> None:
         # more sensitive means fainter things, not more noise: what is learned never counts for less
         cv2.scaleAdd(self.restless, n.THRESHOLD_PER_RESTLESS * max(1.0, self._scale), self._none, self.threshold)
-        np.maximum(self.threshold, np.float32(n.THRESHOLD_FLOOR * self._scale), out=self.threshold)
-        np.minimum(self.threshold, np.float32(n.THRESHOLD_CEILING), out=self.threshold)
+        cv2.max(self.threshold, self._least, self.threshold)
+        cv2.min(self.threshold, self._most, self.threshold)
         cv2.divide(self._zone, self.threshold, self.per_threshold)
         self._stale = True
         # whole levels that do not exceed: half a level less, and rounded

@@ -88,7 +88,7 @@ class Evidence:
         """
         self._views(seen, covered)
         if covered is not None:  # whoever covers so much is not what he must stand out from
-            cv2.bitwise_or(self.near, covered, self.near)
+            np.bitwise_or(self.near, covered, out=self.near)
         self._stand_out(elapsed_s, seen.light.unrest)
         self._sides(seen, elapsed_s, contrast)
         cv2.threshold(self.now, 1, 0, cv2.THRESH_TOZERO, self._a)
@@ -106,7 +106,7 @@ class Evidence:
         cv2.dilate(self._age, _STRIDE, self._b)
         np.add(self._b, np.float32(elapsed_s), out=self._age)
         np.subtract(self._b, np.float32(n.LOST_FACTOR * elapsed_s), out=self._b)
-        np.maximum(self._b, np.float32(0), out=self._b)
+        np.maximum(self._b, self._nothing, out=self._b)
         below(self.field, n.EVIDENCE_LOW * n.EVIDENCE_ON, self._m)
         cv2.copyTo(self._b, self._m, self._age)
         self.age_s = self._age.item(self.at[1], self.at[0])
@@ -114,19 +114,19 @@ class Evidence:
     def _views(self, seen: Background, covered: Mask | None) -> None:
         self._sharpness(seen, seen.difference, self.sharp)
         if seen.light.fitted:  # the fit is of the whole picture: it must not make what was smooth sharp
-            cv2.add(seen.difference, seen.light.fit, self._raw)
+            np.add(seen.difference, seen.light.fit, out=self._raw)
             self._sharpness(seen, self._raw, self._b)
-            cv2.min(self.sharp, self._b, self.sharp)
+            np.minimum(self.sharp, self._b, out=self.sharp)
         if covered is not None:
-            cv2.max(self.sharp, seen.ratio, self._a)
+            np.maximum(self.sharp, seen.ratio, out=self._a)
             cv2.copyTo(self._a, covered, self.sharp)
-        cv2.multiply(seen.difference, seen.per_rise, self.now)
-        cv2.multiply(seen.difference, seen.per_fall, self._a)
-        cv2.max(self.now, self._a, self.now)
-        cv2.min(self.now, self.sharp, self.now)
+        np.multiply(seen.difference, seen.per_rise, out=self.now)
+        np.multiply(seen.difference, seen.per_fall, out=self._a)
+        np.maximum(self.now, self._a, out=self.now)
+        np.minimum(self.now, self.sharp, out=self.now)
         cv2.scaleAdd(seen.size, -n.RECENT_FRACTION, seen.change, self._a)
-        cv2.multiply(self._a, seen.per_threshold, self._a)
-        cv2.min(self.now, self._a, self.now)
+        np.multiply(self._a, seen.per_threshold, out=self._a)
+        np.minimum(self.now, self._a, out=self.now)
 
     def _sharpness(self, seen: Background, difference: Plane, out: Plane) -> None:
         """How much sharper a difference is than smooth light, a factor that changes slowly from block to block."""
@@ -134,11 +134,11 @@ class Evidence:
         cv2.blur(difference, (n.WINDOW_BLOCKS, n.WINDOW_BLOCKS), self._a, borderType=cv2.BORDER_REPLICATE)
         if difference is seen.difference:
             np.copyto(self.soft, self._a)
-        cv2.multiply(self._a, seen.smooth_gain, self._a)
+        np.multiply(self._a, seen.smooth_gain, out=self._a)
         cv2.absdiff(difference, self._a, out)
         np.absolute(self._a, out=self._a)
         cv2.scaleAdd(self._a, -n.SOFT_FRACTION, out, out)
-        cv2.multiply(out, seen.per_threshold, out)
+        np.multiply(out, seen.per_threshold, out=out)
 
     def _stand_out(self, elapsed_s: float, unrest: float) -> None:
         """Divide by what the rest of the picture shows, block by block or, where that is better, over 3 by 3.
@@ -151,12 +151,12 @@ class Evidence:
         self._wide_clutter *= kept
         factor = self._gain / (1 + unrest)
         if n.CLUTTER_FACTOR * self.clutter > 1:
-            np.maximum(self.now, np.float32(0), out=self._b)
+            np.maximum(self.now, self._nothing, out=self._b)
             cv2.blur(self._b, (3, 3), self._b)
             self._wide_clutter = max(self._rest(self._b), self._wide_clutter)
             np.multiply(self._b, np.float32(factor / max(1.0, n.CLUTTER_FACTOR * self._wide_clutter)), out=self._b)
             np.multiply(self.now, np.float32(factor / (n.CLUTTER_FACTOR * self.clutter)), out=self.now)
-            cv2.max(self.now, self._b, self.now)
+            np.maximum(self.now, self._b, out=self.now)
         elif factor != 1:
             np.multiply(self.now, np.float32(factor), out=self.now)
 
@@ -181,10 +181,10 @@ class Evidence:
         cv2.compare(seen.size, self._a, cv2.CMP_LT, self._k)
         cv2.copyTo(self._nowhere, self._k, self._side)
         above(seen.difference, 0, self._k)
-        cv2.bitwise_or(self._k, self._ones, self._k)  # 255 stays 255 (above), 0 becomes 1 (below)
+        np.bitwise_or(self._k, self._ones, out=self._k)  # 255 stays 255 (above), 0 becomes 1 (below)
         np.multiply(self.sides_changed, np.float32(math.exp(-elapsed_s / n.SWAY_S)), out=self.sides_changed)
         cv2.compare(self._side, self._k, cv2.CMP_NE, self.active)
-        cv2.bitwise_and(self.active, self._m, self.active)
+        np.bitwise_and(self.active, self._m, out=self.active)
         cv2.add(self.sides_changed, self._one, self.sides_changed, self.active)
         cv2.copyTo(self._k, self._m, self._side)
         above(self.sides_changed, n.SWAY_TIMES, self._m)
@@ -195,9 +195,9 @@ class Evidence:
         """Return how many blocks are active, and how many of them nobody was in lately."""
         above(self.field, n.EVIDENCE_LOW * n.EVIDENCE_ON, self.active)
         above(self.now, 1, self._m)
-        cv2.bitwise_and(self.active, self._m, self.active)
+        np.bitwise_and(self.active, self._m, out=self.active)
         below(self._visited, 0, self._m)
-        cv2.bitwise_and(self.active, self._m, self._m)
+        np.bitwise_and(self.active, self._m, out=self._m)
         np.subtract(self._visited, np.float32(elapsed_s), out=self._visited)
         cv2.copyTo(self._visit, self.active, self._visited)
         return cv2.countNonZero(self.active), cv2.countNonZero(self._m)
@@ -216,11 +216,11 @@ class Evidence:
             return 0
         above(self.field, n.EVIDENCE_ON / 2, self.region)
         above(self.now, 0.5, self._m)
-        cv2.bitwise_and(self.region, self._m, self.region)
+        np.bitwise_and(self.region, self._m, out=self.region)
         above(seen.ratio, 1, self._m)
         above(self.sharp, 0, self._k)
-        cv2.bitwise_and(self._m, self._k, self._m)
-        cv2.bitwise_or(self.region, self._m, self.region)
+        np.bitwise_and(self._m, self._k, out=self._m)
+        np.bitwise_or(self.region, self._m, out=self.region)
         self.region[self.at[1], self.at[0]] = 255
         self._flood.fill(0)
         area = cv2.floodFill(self.region, self._flood, self.at, 0, flags=_FLOOD)[0]

@@ -23,7 +23,7 @@ def share(elapsed_s: float, time_s: float) -> float:
 
 @cache
 def flat(shape: tuple[int, int], level: float) -> Plane:
-    """One level everywhere, made once: to compare with a plane takes half the time of comparing with a number."""
+    """One level everywhere, made once: a plane against a plane takes half the time of a plane against a number."""
     return np.full(shape, level, np.float32)
 
 

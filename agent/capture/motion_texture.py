@@ -42,8 +42,8 @@ class Texture:
         for source, out in ((small, self._now), (mean, self._before)):
             np.copyto(out, source)
             cv2.blur(out, _WINDOW, self._smooth)
-            cv2.subtract(out, self._smooth, out)
+            np.subtract(out, self._smooth, out=out)
             np.clip(out, -30, 30, out=out)  # one bright edge must not decide
-        cv2.multiply(self._now, self._before, self._both)
-        cv2.multiply(self._now, self._now, self._now)
-        cv2.multiply(self._before, self._before, self._before)
+        np.multiply(self._now, self._before, out=self._both)
+        np.multiply(self._now, self._now, out=self._now)
+        np.multiply(self._before, self._before, out=self._before)

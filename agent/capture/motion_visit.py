@@ -60,7 +60,7 @@ class Visit:
     def move(self, seen: Background, evidence: Evidence, now_s: float, elapsed_s: float, *, travels: bool) -> bool:
         """Take in the region at the evidence's peak; False if it is too faint to be the object."""
         above(evidence.now, 0.7, self._m)
-        cv2.bitwise_and(self._m, evidence.region, self._m)
+        np.bitwise_and(self._m, evidence.region, out=self._m)
         contrast = cv2.mean(seen.size, self._m)[0]
         if contrast < n.REGION_FRACTION * self.contrast:
             return False
@@ -70,11 +70,11 @@ class Visit:
         self.contrast += (contrast - self.contrast) * (following if self.contrast else 1.0)
         self._belongs(seen)
         cv2.dilate(self.region, CROSS, self.region)
-        cv2.bitwise_and(self.region, self._m, self.region)
+        np.bitwise_and(self.region, self._m, out=self.region)
         above(evidence.now, 1, self._k)
-        cv2.bitwise_or(self._m, self._k, self._m)
-        cv2.bitwise_and(self._m, evidence.region, self._m)
-        cv2.bitwise_or(self.region, self._m, self.region)
+        np.bitwise_or(self._m, self._k, out=self._m)
+        np.bitwise_and(self._m, evidence.region, out=self._m)
+        np.bitwise_or(self.region, self._m, out=self.region)
         self._weigh(seen, elapsed_s)
         self._settle(evidence)
         return True
@@ -82,10 +82,10 @@ class Visit:
     def wait(self, seen: Background, evidence: Evidence, small: Mask, now_s: float, elapsed_s: float) -> Wait:
         """No new evidence: say whether the object still stands there, and end the visit if it has gone."""
         self._belongs(seen)
-        cv2.bitwise_and(self.region, self._m, self.region)
+        np.bitwise_and(self.region, self._m, out=self.region)
         cv2.dilate(self.region, CROSS, self._k)
-        cv2.bitwise_and(self._k, self._m, self._k)
-        cv2.bitwise_or(self.region, self._k, self.region)
+        np.bitwise_and(self._k, self._m, out=self._k)
+        np.bitwise_or(self.region, self._k, out=self.region)
         energy = self._weigh(seen, elapsed_s)
         self._settle(evidence)
         if now_s - self._moved_s < n.LINGER_S:
@@ -117,7 +117,7 @@ class Visit:
         size = cv2.countNonZero(self.region)
         if size:
             above(evidence.sides_changed, n.SWAYING_TIMES, self._m)
-            cv2.bitwise_and(self._m, self.region, self._m)
+            np.bitwise_and(self._m, self.region, out=self._m)
             if cv2.countNonZero(self._m) > n.SWAYING_FRACTION * size:
                 self.travels = False
 
@@ -126,7 +126,7 @@ class Visit:
         if not self.travels or faint or energy < n.OBJECT_LEFT_FRACTION * self._energy:
             return False
         above(evidence.sharp, 0, self._m)
-        cv2.bitwise_and(self._m, self.region, self._m)
+        np.bitwise_and(self._m, self.region, out=self._m)
         return cv2.countNonZero(self._m) > 0 and not self._is_ghost(seen, small)
 
     def _is_ghost(self, seen: Background, small: Mask) -> bool:
@@ -137,12 +137,12 @@ class Visit:
         cv2.morphologyEx(seen.difference, cv2.MORPH_GRADIENT, CROSS, self._a)
         np.copyto(self._b, small)
         in_picture = self._edges_along(self._b)
-        cv2.add(seen.mean, seen.light.fit, self._b)
+        np.add(seen.mean, seen.light.fit, out=self._b)
         return in_picture < n.GHOST_EDGE * self._edges_along(self._b)
 
     def _edges_along(self, plane: Plane) -> float:
         cv2.morphologyEx(plane, cv2.MORPH_GRADIENT, CROSS, self._c)
-        cv2.multiply(self._c, self._a, self._c)
+        np.multiply(self._c, self._a, out=self._c)
         return cv2.mean(self._c, self.around)[0]
 
     def blocks(self) -> int:
