@@ -39,6 +39,8 @@ class LightFit:
         self._rest = np.zeros(shape, np.float32)
         self._clipped = np.zeros(shape, np.float32)
         self._zero = np.zeros(shape, np.float32)
+        self._background = np.zeros(shape, np.float32)
+        self._stale = True  # the basis is of another background
         cuts = range(0, blocks, _MOST_PRODUCTS // _TERMS)
         self._parts = [slice(cut, min(blocks, cut + _MOST_PRODUCTS // _TERMS)) for cut in cuts]
         bases = [self._basis[:, part].copy() for part in self._parts]  # numpy would copy a view on each product
@@ -73,8 +75,14 @@ class LightFit:
         return abs(float(self._theta[_SHIFT])) + abs(float(self._theta[_SHIFT + 1]))
 
     def rebase(self, background: Plane) -> None:
-        """Rebuild the basis from the background."""
-        planes = self._planes
+        """Fit to this background from now on."""
+        np.copyto(self._background, background)
+        self._stale = True
+
+    def _set_basis(self) -> None:
+        """Build the basis from the background: only when there is something to fit, which is seldom."""
+        self._stale = False
+        planes, background = self._planes, self._background
         np.multiply(background, np.float32(1 / (cv2.mean(background)[0] + 1)), out=planes[0])
         np.subtract(planes[0], np.float32(1), out=planes[1])
         np.multiply(planes[0], self._x, out=planes[2])
@@ -107,6 +115,8 @@ class LightFit:
             if levels < self._quiet:
                 return
         self.fitted = True
+        if self._stale:
+            self._set_basis()
         self._theta[_SHIFT:] = 0
         wrong = self._wrong(difference, but)
         if wrong >= self._enough:
