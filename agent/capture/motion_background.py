@@ -3,7 +3,7 @@
 Rules of this room: pure, no allocation after construction. The background follows light quickly where nothing
 happens, absorbs parked things slowly and keeps still under a visitor. Restlessness is an upper expectile of the
 change that the kernel tests (Newey and Powell 1987), so trees, water, rain and night noise raise their own
-blocks' threshold only.
+blocks' threshold only. What runs at rest calls OpenCV alone: after a sleep a second library's code is cold.
 """
 
 import cv2

@@ -9,6 +9,7 @@ from agent.core.encoding import b64, unb64
 from agent.core.strict_json import dump, parse
 from tests.fakes.consent_requests import CAMERA, NOW_S, view
 
+VIEW = view()
 CALM = FloodCounts(0, 0, 0, 0)
 WILLING = OwnerLimits(enabled=True)
 
@@ -16,7 +17,7 @@ WILLING = OwnerLimits(enabled=True)
 def check(raw: bytes, **known: Any) -> Outcome:
     """Run all checks with a house in which a good request passes, but for what `known` says."""
     usual: dict[str, Any] = {
-        "view": view(),
+        "view": VIEW,
         "now_s": NOW_S,
         "trusted": True,
         "seen": {}.get,

@@ -1,19 +1,18 @@
 """What holds for every parser of foreign bytes and for every house: refusals only, linear cost, no way around."""
 
 import time
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.consent.checks import check_request
 from agent.consent.limits_of_owner import OwnerLimits
 from agent.consent.notices import check_alert, check_cancel
 from agent.consent.outcome import FloodCounts
 from agent.core.envelope import sign
 from agent.core.errors import RefusedError
 from agent.core.strict_json import parse
+from tests.consent.checking import VIEW, check
 from tests.fakes.consent_requests import (
     AGENCY,
     CAMERA,
@@ -22,31 +21,14 @@ from tests.fakes.consent_requests import (
     OTHER_AGENCY,
     SIGN,
     signed_request,
-    view,
 )
 
-VIEW = view()
 GOOD = signed_request()
-WILLING = OwnerLimits(enabled=True)
-
-
-def house(**known: Any) -> dict[str, Any]:
-    usual: dict[str, Any] = {
-        "view": VIEW,
-        "now_s": NOW_S,
-        "trusted": True,
-        "seen": {}.get,
-        "owner": WILLING,
-        "camera": CAMERA,
-        "overlaps": lambda _from_ms, _to_ms: True,
-        "counts": lambda _request: FloodCounts(0, 0, 0, 0),
-    }
-    return usual | known
 
 
 @given(st.binary(max_size=400))
 def test_any_bytes_end_at_check_2_and_nothing_is_raised(raw: bytes) -> None:
-    outcome = check_request(raw, **house())
+    outcome = check(raw)
     assert outcome.check == 2
     assert outcome.code in {"E_JSON", "E_ENVELOPE"}
     assert not outcome.remember
@@ -54,7 +36,7 @@ def test_any_bytes_end_at_check_2_and_nothing_is_raised(raw: bytes) -> None:
 
 @given(st.binary(max_size=400))
 def test_any_payload_that_both_signed_ends_at_check_5_and_nothing_is_raised(payload: bytes) -> None:
-    outcome = check_request(sign("request", payload, (DISPATCH, SIGN)), **house())
+    outcome = check(sign("request", payload, (DISPATCH, SIGN)))
     assert outcome.check == 5
     assert outcome.code in {"E_JSON", "E_SCHEMA"}
 
@@ -62,7 +44,7 @@ def test_any_payload_that_both_signed_ends_at_check_5_and_nothing_is_raised(payl
 @given(st.integers(0, len(GOOD) - 1), st.integers(0, 255))
 def test_a_request_with_one_changed_byte_passes_only_as_what_was_signed(at: int, byte: int) -> None:
     raw = GOOD[:at] + bytes([byte]) + GOOD[at + 1 :]
-    assert (check_request(raw, **house()).code == "OK") is (raw == GOOD)
+    assert (check(raw).code == "OK") is (raw == GOOD)
 
 
 @given(st.binary(max_size=400))
@@ -96,15 +78,13 @@ def test_no_house_lets_a_request_through_that_its_owner_did_not_let_in(
     figures: tuple[int, int, int, int],
 ) -> None:
     window, area, lookback = own
-    outcome = check_request(
+    outcome = check(
         GOOD,
-        **house(
-            owner=OwnerLimits(enabled, muted, window, area, lookback),
-            trusted=trusted,
-            camera=CAMERA if inside else (0, 0),
-            overlaps=lambda _from_ms, _to_ms: footage,
-            counts=lambda _request: FloodCounts(*figures),
-        ),
+        owner=OwnerLimits(enabled, muted, window, area, lookback),
+        trusted=trusted,
+        camera=CAMERA if inside else (0, 0),
+        overlaps=lambda _from_ms, _to_ms: footage,
+        counts=lambda _request: FloodCounts(*figures),
     )
     lets_in = (
         enabled

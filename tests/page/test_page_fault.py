@@ -36,39 +36,35 @@ def eventually(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def said(house: Listening, capsys: pytest.CaptureFixture[str]) -> str:
+    assert house.run("status") == 0
+    return capsys.readouterr().out
+
+
 def test_status_shows_it_until_the_page_listens_or_is_gone(
     house: Listening, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def said() -> str:
-        assert house.run("status") == 0
-        return capsys.readouterr().out
-
     page = WireVault(house.config.device.run_dir / "page.sock", FakeClock(), lambda: None)
     with contextlib.closing(page):
         page.tell_faults(["page-port"])
-        eventually(lambda: "page-port" in said())
-        assert "its port is taken: stop what holds it or set [page] port" in said()
+        eventually(lambda: "page-port" in said(house, capsys))
+        assert "its port is taken: stop what holds it or set [page] port" in said(house, capsys)
         page.tell_faults([])
-        eventually(lambda: "page-port" not in said())
+        eventually(lambda: "page-port" not in said(house, capsys))
         page.tell_faults(["page-port"])
-        eventually(lambda: "page-port" in said())
-    eventually(lambda: "page-port" not in said())
+        eventually(lambda: "page-port" in said(house, capsys))
+    eventually(lambda: "page-port" not in said(house, capsys))
 
 
 def test_what_a_page_says_while_the_vault_is_away_nobody_hears(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     house = Listening(tmp_path)
-
-    def said() -> str:
-        assert house.run("status") == 0
-        return capsys.readouterr().out
-
     page = WireVault(house.config.device.run_dir / "page.sock", FakeClock(), lambda: None)
     with contextlib.closing(page):
         page.tell_faults(["page-port"])
         house.listen()
-        assert "page-port" not in said()
+        assert "page-port" not in said(house, capsys)
     house.silence()
 
 
