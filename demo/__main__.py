@@ -40,7 +40,10 @@ FAILURES = (
     OSError,
     subprocess.SubprocessError,
 )
+STOPS = (signal.SIGINT, signal.SIGTERM)
 INTERRUPTED = 130
+AGAIN_S = 0.5
+"""How long after a stop signal its interrupt is raised again: Python drops one that a `__del__` raises."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,8 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(f"{args.video}: there is no such video")
     if args.video is not None and not _is_film(args.video):
         return _failed(f"{args.video}: this is not a video that can be read; name another one")
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts what it puts in the background deaf to Ctrl-C
+    for number in (*STOPS, signal.SIGALRM):  # a shell starts what it puts in the background deaf to Ctrl-C
         signal.signal(number, _interrupt)
+    sys.unraisablehook = _dropped
     out = args.out or Path("out") / time.strftime("demo-%Y%m%d-%H%M%S")
     tell = Narrator()
     folder, town = Path(tempfile.mkdtemp(prefix="doorbell-demo-")), None
@@ -123,15 +127,23 @@ def _home_address() -> str:
 
 def _close(town: Neighbourhood | None, folder: Path) -> None:
     """Shut everything down; a second Ctrl-C must not leave processes or files behind."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (*STOPS, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)
+    signal.setitimer(signal.ITIMER_REAL, 0)
     if town is not None:
         town.stop()
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
+    signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
     raise KeyboardInterrupt
+
+
+def _dropped(what: sys.UnraisableHookArgs) -> None:
+    """Say nothing of an interrupt that Python dropped, because it comes again."""
+    if not isinstance(what.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(what)
 
 
 def _plain(error: Exception) -> str:

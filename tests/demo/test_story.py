@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,9 +90,11 @@ def test_what_is_no_video_is_one_plain_line_before_anything_starts(short: Path, 
 
 @pytest.fixture
 def signals() -> Iterator[None]:
-    """Give back what the demo does to signals where it runs in this very process."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    """Give back what the demo does to signals and hooks where it runs in this very process."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    hook = sys.unraisablehook
     yield
+    sys.unraisablehook = hook
     for number, handler in kept.items():
         signal.signal(number, handler)
 
@@ -108,6 +111,31 @@ def test_a_town_that_can_not_be_made_leaves_nothing(
     assert demo.main(["--out", str(short / "out")]) == 1
     assert capsys.readouterr().err == "demo: No space left on device\n"
     assert list(short.iterdir()) == []
+
+
+class StoppedInItsEnd:
+    """A stop signal that comes in a `__del__`, where Python drops the exception."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0)  # the handler runs here
+
+
+@pytest.mark.usefixtures("signals")
+def test_a_stop_that_python_dropped_comes_again(
+    short: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(_town: Neighbourhood, _tell: Narrator) -> None:
+        StoppedInItsEnd()  # nobody keeps it
+        time.sleep(10)
+        pytest.fail("it went on")
+
+    monkeypatch.setattr("demo.story.open_the_town", stopped)
+    monkeypatch.setattr("tempfile.tempdir", str(short))
+    assert demo.main(["--out", str(short / "out")]) == demo.INTERRUPTED
+    assert capsys.readouterr().err.strip() == "Stopped. Everything is shut down and nothing is left behind."
+    assert list(short.iterdir()) == []
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
 @pytest.mark.usefixtures("signals")
