@@ -36,7 +36,9 @@ class VaultSocket:
         self._server.close()
 
     def _connected(self, sock: socket.socket) -> None:
-        self.links.append(Link(sock, self._asked, name="fake-vault").start())
+        link = Link(sock, self._asked, name="fake-vault")
+        self.links.append(link)  # before it can hand anything on
+        link.start()
 
     def _asked(self, request: Request) -> None:
         run_handler(request, self._answer)

@@ -43,7 +43,9 @@ class FakeVault:
         self._server = Server(path, self._on_socket)
 
     def _on_socket(self, sock: socket.socket) -> None:
-        self.links.append(Link(sock, lambda request: run_handler(request, self._handle)).start())
+        link = Link(sock, lambda request: run_handler(request, self._handle))
+        self.links.append(link)  # before it can hand anything on
+        link.start()
 
     def _handle(self, verb: str, message: Message) -> Message:
         self.calls.append((verb, message.args))

@@ -30,7 +30,9 @@ class Peer:
         self.connected = threading.Event()
 
         def on_socket(sock: socket.socket) -> None:
-            self.links.append(Link(sock, lambda request: run_handler(request, handler)).start())
+            link = Link(sock, lambda request: run_handler(request, handler))
+            self.links.append(link)  # before it can hand anything on
+            link.start()
             self.connected.set()
 
         self.server = Server(path, on_socket)
