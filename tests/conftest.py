@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+EXPECT_MS = 15_000  # how long a page may take on a machine that others use, too
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -31,6 +32,7 @@ ARGUMENTS = [
 def browser() -> Iterator[Browser]:
     if not os.path.exists(CHROMIUM):  # noqa: PTH110 a plain question
         pytest.skip(f"no Chromium at {CHROMIUM}")
+    expect.set_options(timeout=EXPECT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser

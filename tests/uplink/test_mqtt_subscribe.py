@@ -1,5 +1,6 @@
 """Subscriptions, byte by byte: to what, when again, and what no broker grants."""
 
+import queue
 import threading
 import time
 from pathlib import Path
@@ -16,15 +17,15 @@ from tests.uplink.broker_device import CELL, CLIENT_ID, REQ, FakedDevice, Start
 
 
 def test_subscribe_asks_for_qos_1_and_retained_messages(start: Start) -> None:
-    seen = []
+    seen: queue.Queue[list[tuple[str, int]]] = queue.Queue()  # "up" may come before the fake broker has noted it
 
     def talk(peer: Peer) -> None:
         peer.accept()
-        seen.append(topics_of(peer.grant()))
+        seen.put(topics_of(peer.grant()))
         peer.packet()
 
     start(talk).until("up")
-    assert seen[0] == [(topic, 1) for topic in CELL], "QoS 1, no options: Retain Handling 0"
+    assert seen.get(timeout=10) == [(topic, 1) for topic in CELL], "QoS 1, no options: Retain Handling 0"
 
 
 def test_a_refused_subscription_is_refused(start: Start) -> None:
