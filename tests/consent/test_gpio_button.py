@@ -31,7 +31,7 @@ class Heard:
 
     def wait(self, count: int) -> bool:
         with self.came:
-            return self.came.wait_for(lambda: len(self.gestures) >= count, timeout=5)
+            return self.came.wait_for(lambda: len(self.gestures) >= count, timeout=20)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_gestures_that_nobody_takes_are_dropped_and_counted(board: MockFactory) 
     instant = Timing(debounce_ns=0, press_ns=0, hold_ns=None, on_closing=True)
 
     def slow(_gesture: Gesture) -> None:
-        go.wait(5)
+        go.wait(20)
 
     with contact(board, instant, slow) as held:
         for _ in range(MAX_WAITING + 4):
@@ -148,7 +148,7 @@ def test_a_contact_may_be_closed_by_what_it_reports_to(board: MockFactory) -> No
 
     held = contact(board, BELL, close)
     board.pin(PIN).drive_low()
-    assert closed.wait(5)
+    assert closed.wait(20)
 
 
 def test_a_pin_that_is_in_use_is_trouble_in_plain_words(board: MockFactory) -> None:

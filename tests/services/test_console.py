@@ -164,7 +164,7 @@ def test_a_saved_checkpoint_finds_a_changed_log(
         done.set()
 
     house.vault.loop.post(forge)
-    assert done.wait(5)
+    assert done.wait(20)
     assert house.run("log", "--against", str(saved)) == 1
     assert "THE LOG WAS CHANGED" in capsys.readouterr().err
 
@@ -195,7 +195,7 @@ def test_a_second_phone_waits_until_the_console_admits_it(
         paired.set()
 
     house.vault.loop.post(pair)
-    assert paired.wait(5)
+    assert paired.wait(20)
     assert house.run("phones") == 0
     said = capsys.readouterr().out
     assert "waiting" in said

@@ -59,7 +59,7 @@ def test_an_uplink_that_is_hung_up_on_ends_and_who_waits_for_it_is_told(rig: Rig
             break
     desk.call("upload", {}, answers.append)
     desk.hang_up()
-    assert ended.wait(5)
+    assert ended.wait(20)
     for _ in range(100):
         rig.vault.loop.step(0.05)
         if answers:

@@ -207,7 +207,7 @@ def test_descriptors_that_come_with_an_answer_to_no_such_question_are_closed(
     for _ in range(20):
         link.call_async("fd", {}, lambda _: answered.release(), fds=[fd] * 8, blob=b"x")
     for _ in range(20):
-        assert answered.acquire(timeout=5)
+        assert answered.acquire(timeout=20)
     os.close(fd)
     for _ in range(100):
         if _open_descriptors() <= before + 1:
@@ -248,7 +248,7 @@ def test_a_link_that_is_closed_before_it_starts_to_listen_ends_then() -> None:
     link = Link(ours, lambda _: None, on_close=ended.set)
     link.close()
     link.start()
-    assert ended.wait(5)
+    assert ended.wait(20)
     assert link.closed
     theirs.close()
 
@@ -265,7 +265,7 @@ def test_a_tell_is_not_answered(tmp_path: Path) -> None:
     errors: list[DoorbellError] = []
     link = Link.connect(tmp_path / "s.sock")
     link.tell("news", {"a": 1})
-    assert heard.wait(5)
+    assert heard.wait(20)
     assert not errors
     assert not link.closed
     link.close()

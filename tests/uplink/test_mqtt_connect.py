@@ -76,7 +76,7 @@ def test_a_change_is_said_once(start: Start) -> None:
 
     device = start(talk)
     device.until("down")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while device.fake.connections < 5 and time.monotonic() < deadline:
         time.sleep(0.01)
     with device.changed:
@@ -114,7 +114,7 @@ def test_a_shorter_keep_alive_of_the_broker_is_kept(start: Start) -> None:
         peer.packet()
 
     start(talk)
-    assert pinged.wait(5)
+    assert pinged.wait(20)
 
 
 def test_a_broker_that_speaks_no_tls_is_refused(start: Start, authority: Authority) -> None:
@@ -155,7 +155,7 @@ def test_another_client_id_means_another_connection(start: Start) -> None:
         peer.packet()
 
     device = start(talk)
-    assert first.wait(5)
+    assert first.wait(20)
     device.broker.subscribe("f" * 32, CELL)
-    assert second.wait(5)
+    assert second.wait(20)
     assert seen == [CLIENT_ID, "f" * 32]
