@@ -3,9 +3,9 @@
 Rules of this room: pure; every array is made once. The full frame is read once, by the first halving; all else
 happens on some forty by thirty blocks. `motion_light` takes out what happened to the whole picture,
 `motion_background` knows each block and its restlessness, `motion_texture` whether it is still to be seen,
-`motion_evidence` gathers what is left, `motion_candidate` says when to believe it, `motion_visit` follows what has
-been believed; this module asks them in turn. `motion_numbers` gives every constant and its reason;
-docs/design/motion.md the why.
+`motion_evidence` gathers what is left, `motion_candidate` says when to believe it, `motion_passer` sees what has
+gone before that, `motion_visit` follows what has been believed; this module asks them in turn. `motion_numbers`
+gives every constant and its reason; docs/design/motion.md the why.
 """
 
 import math
@@ -21,6 +21,7 @@ from agent.capture import motion_numbers as n
 from agent.capture.motion_background import Background
 from agent.capture.motion_candidate import Candidate
 from agent.capture.motion_evidence import Evidence
+from agent.capture.motion_passer import Passer
 from agent.capture.motion_planes import CROSS, Plane, above, at_least
 from agent.capture.motion_texture import Texture
 from agent.capture.motion_visit import Visit
@@ -113,6 +114,7 @@ class MotionKernel:
         self._visit = Visit(shape)
         self._texture = Texture(shape)
         self._minimum_blocks = chosen.minimum_area * self._blocks
+        self._passer = Passer(shape, self._texture, minimum_blocks=self._minimum_blocks)
         self._mask = np.zeros(shape, np.uint8)
         self._a = np.zeros(shape, np.float32)
         self._last_ms: float | None = None
@@ -196,7 +198,9 @@ class MotionKernel:
             self._rests = True
             return self._say(0.0, Why.STILL)
         gap_s = now_s - self._gathered_s
-        if gap_s < (n.THINK_IN_VISIT_S if visit.here else n.THINK_S) - 1e-6 and not visit.has_left(seen):
+        if not visit.here and self._passer.passes(seen, self._small, now_s):
+            visit.begin(seen, min(self._passer.since_s, self._candidate.since_s or now_s))
+        elif gap_s < (n.THINK_IN_VISIT_S if visit.here else n.THINK_S) - 1e-6 and not visit.has_left(seen):
             return self._answer
         self._gathered_s = now_s
         covered = self._covered()
@@ -250,6 +254,10 @@ class MotionKernel:
             if visit.here and visit.move(self._seen, evidence, now_s, elapsed_s, travels=travels):
                 return Why.MOTION
         if visit.here:
+            # while it hurries, that is: who has not left where he was is looked at too seldom to be still passing
+            if self._passer.passes(self._seen, self._small, now_s):
+                visit.pass_by(self._seen, evidence, self._passer.region, now_s, elapsed_s)
+                return Why.MOTION
             state = visit.wait(self._seen, evidence, self._small, now_s, elapsed_s)
             if state != "gone":
                 return Why.STANDING if state == "stands" else Why.MOTION

@@ -96,6 +96,13 @@ YOUNG_BRIEF_S = 2.0  # a branch needs seconds to swing to and fro
 YOUNG_S = 6.0  # and less from look to look, until so long after the start
 PATIENCE_S = 4.0  # what does not travel must last this long
 
+# something large that passes quickly: a car close to the camera
+SOLID_FRACTION = 0.03  # of the picture: in less its texture tells too little
+SOLID_ONE_SIGN = 0.9  # of its contrast is brighter, or darker: leaves are both
+SOLID_GOES_ON = 0.5  # of its region is new
+SOLID_WITHIN_S = 1.0  # to what it was so long ago
+ANOTHER_LIKENESS = 0.35  # correlation: light leaves some 0.8 of the texture, another surface has it by chance
+
 # someone who stands
 LINGER_S = 0.35
 STAND_S = 25.0  # without any movement at all

@@ -24,19 +24,31 @@ class Texture:
 
     def is_light(self, small: Mask, mean: Plane, where: Mask) -> bool:
         """Whether the texture under the change is still the background's: then only its light has changed."""
-        self._take(small, mean)
-        both, now, before = (cv2.mean(p, where)[0] for p in (self._both, self._now, self._before))
+        both, now, before = self._compare(small, mean, where)
         blocks = max(1, cv2.countNonZero(where))  # few blocks may be alike by chance
         alike = both > (n.LIGHT_LIKENESS + 1 / math.sqrt(blocks)) * math.sqrt(now * before)
         return alike and now < n.LIGHT_TEXTURE * before and before > n.LIGHT_LEAST**2
 
     def is_covered(self, small: Mask, mean: Plane, where: Mask) -> bool:
         """Whether the background had texture there and the picture, at any gain of light, surely has not."""
-        self._take(small, mean)
-        both, now, before = (cv2.mean(p, where)[0] for p in (self._both, self._now, self._before))
+        both, now, before = self._compare(small, mean, where)
         independent = max(1.0, cv2.countNonZero(where) / n.TEXTURE_BLOCKS)
         error = math.sqrt(now * before / independent)
         return before > n.LIGHT_LEAST**2 and both + 2 * error < n.GONE_GAIN * before
+
+    def is_another(self, small: Mask, mean: Plane, where: Mask) -> bool:
+        """Whether the background had texture there, and the picture has another one."""
+        both, now, before = self._compare(small, mean, where)
+        return before > n.LIGHT_LEAST**2 and both < n.ANOTHER_LIKENESS * math.sqrt(now * before)
+
+    def _compare(self, small: Mask, mean: Plane, where: Mask) -> tuple[float, float, float]:
+        """Return the covariance of both textures, and the energy of the picture's and of the background's."""
+        self._take(small, mean)
+        return (
+            cv2.mean(self._both, where)[0],
+            cv2.mean(self._now, where)[0],
+            cv2.mean(self._before, where)[0],
+        )
 
     def _take(self, small: Mask, mean: Plane) -> None:
         for source, out in ((small, self._now), (mean, self._before)):

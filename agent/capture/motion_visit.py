@@ -79,6 +79,15 @@ class Visit:
         self._settle(evidence)
         return True
 
+    def pass_by(self, seen: Background, evidence: Evidence, region: Mask, now_s: float, elapsed_s: float) -> None:
+        """Take over the region of something solid that passes and leaves no evidence."""
+        np.copyto(self.region, region)
+        self.contrast = max(self.contrast, cv2.mean(seen.size, region)[0])
+        self.travels = True
+        self._moved_s = self._seen_s = now_s
+        self._weigh(seen, elapsed_s)
+        self._settle(evidence)
+
     def wait(self, seen: Background, evidence: Evidence, small: Mask, now_s: float, elapsed_s: float) -> Wait:
         """No new evidence: say whether the object still stands there, and end the visit if it has gone."""
         self._belongs(seen)

@@ -124,7 +124,6 @@ def visitor(rng: Rng, begin_s: float, stands_s: float, *, height: float = 80.0, 
 
 Make = Callable[[Rng], Scene]
 SCENES: dict[str, Make] = {}
-HELD_OUT: set[str] = set()
 
 
 def scene(make: Make) -> Make:

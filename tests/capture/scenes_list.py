@@ -133,6 +133,18 @@ def _open_before(made: Scene, until_s: float) -> Scene:
 
 
 @scene
+def traffic(rng: Rng) -> Scene:
+    """Cars so close that each is gone within a second, from the start on, before a camera in the wind."""
+    actors, begin_s = [], 0.3
+    while begin_s < 38:
+        actors.append(car(rng, begin_s, speed=float(rng.uniform(350, 600)), height=float(rng.uniform(65, 100))))
+        if begin_s < 3:
+            actors[-1].ignored_after = 0  # a kernel that has just started knows no empty road yet
+        begin_s += float(rng.uniform(1.3, 3.5))
+    return Scene(rng, seconds=40, actors=actors, light=[weather.Shake(rng, gusts(rng, 2))])
+
+
+@scene
 def exposure_car(rng: Rng) -> Scene:
     truck = car(rng, 10, speed=90, height=80, tone=245)
 
@@ -184,6 +196,11 @@ def snow(rng: Rng) -> Scene:
 def trees(rng: Rng) -> Scene:
     layers: list[weather.Layer] = [weather.Tree(rng, SHAPE, gusts(rng, 4)) for _ in range(3)]
     return Scene(rng, seconds=45, layers=layers)
+
+
+@scene
+def flag(rng: Rng) -> Scene:
+    return Scene(rng, seconds=45, layers=[weather.Flag(rng, SHAPE, gusts(rng, 1.2))])
 
 
 @scene

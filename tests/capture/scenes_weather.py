@@ -61,6 +61,30 @@ class Tree:
         return np.asarray(scene + mask * (leaves - scene), np.float32)
 
 
+class Flag:
+    """A cloth on a pole: stretched by the wind it flaps, without wind it hangs down."""
+
+    def __init__(self, rng: Rng, shape: tuple[int, int], wind: Level) -> None:
+        h, w = shape
+        self.wind = wind
+        self.long, self.high = rng.uniform(0.1, 0.3) * w, rng.uniform(0.08, 0.2) * h
+        self.pole, self.top = rng.uniform(0.1, 0.5) * w, rng.uniform(0.1, 0.4) * h
+        self.tone, self.rate = float(rng.choice([25, 230])), rng.uniform(0.8, 1.6)
+
+    def apply(self, scene: Image, t: float) -> Image:
+        pull = float(np.clip(self.wind(t), 0, 1))
+        along = np.linspace(0, 1, 16)
+        wave = 0.25 * pull * along * np.sin(2 * np.pi * (self.rate * t - 1.2 * along))
+        reach = self.long * along * (0.15 + 0.85 * pull) * (1 + 0.12 * np.sin(2 * np.pi * self.rate * 1.7 * t))
+        upper = self.top + self.high * (wave + 0.9 * (1 - pull) * along)
+        x = self.pole + reach
+        edge = [*zip(x, upper, strict=True), *reversed([*zip(x, upper + self.high, strict=True)])]
+        cloth = np.zeros(scene.shape, np.uint8)
+        cv2.fillPoly(cloth, [np.rint(np.array(edge) * 8).astype(np.int32)], 255, cv2.LINE_AA, 3)
+        cover = cloth.astype(np.float32) / np.float32(255)
+        return np.asarray(scene + cover * (np.float32(self.tone) - scene), np.float32)
+
+
 class Water:
     """A rippling, glittering band of the scene."""
 

@@ -12,6 +12,7 @@ CALM = ["quiet", "rain", "downpour", "drift", "hunting_exposure", "flicker", "ni
 SOMEBODY = [
     "walker", "slow", "far", "runner", "approach", "stands", "night", "walker_in_rain", "walker_in_snow",
     "walker_by_trees", "close_by_trees", "walker_and_shake", "two_visitors", "exposure_car", "car_parks", "faint",
+    "traffic",
 ]  # fmt: skip
 SEED = 11
 
