@@ -198,15 +198,17 @@ class MotionKernel:
             self._rests = True
             return self._say(0.0, Why.STILL)
         gap_s = now_s - self._gathered_s
-        if not visit.here and self._passer.passes(seen, self._small, now_s):
-            visit.begin(seen, min(self._passer.since_s, self._candidate.since_s or now_s))
-        elif gap_s < (n.THINK_IN_VISIT_S if visit.here else n.THINK_S) - 1e-6 and not visit.has_left(seen):
+        passes = not visit.here and self._passer.passes(seen, self._small, now_s)
+        must_wait = gap_s < (n.THINK_IN_VISIT_S if visit.here else n.THINK_S) - 1e-6 and not visit.has_left(seen)
+        if must_wait and not passes:
             return self._answer
         self._gathered_s = now_s
         covered = self._covered()
         if covered is None and self._is_sudden_light():
             self._restart(now_s, n.RELEARN_S)
             return self._say(0.0, Why.LIGHT)
+        if passes:
+            visit.begin(seen, min(self._passer.since_s, self._candidate.since_s or now_s))
         evidence.gather(seen, gap_s, visit.contrast, covered)
         self._soft_seen = True
         why = self._believe(now_s, gap_s)
@@ -217,7 +219,8 @@ class MotionKernel:
             why = Why.LIGHT
         self._stay_shy()
         self._model(now_s)
-        return self._say(evidence.peak / n.EVIDENCE_ON, why)
+        least = 1.0 if self._passer.believed_s == now_s else 0.0  # believed without evidence
+        return self._say(max(least, evidence.peak / n.EVIDENCE_ON), why)
 
     def _covered(self) -> Luma | None:
         """Where something large covers the background's texture, so that its smooth inside is no light."""

@@ -18,14 +18,15 @@ from agent.capture.motion_texture import Texture
 
 
 class Passer:
-    """What passes before one camera; `region` is where it is, `since_s` when it was first seen.
+    """What passes before one camera.
 
+    `region` is where it is, `since_s` when it was first seen, `believed_s` when `passes` last said yes.
     `minimum_blocks` is the smallest area that counts for the owner.
     """
 
     def __init__(self, shape: tuple[int, int], texture: Texture, *, minimum_blocks: float = 0.0) -> None:
         self.region, self._was, self._mask = (np.zeros(shape, np.uint8) for _ in range(3))
-        self.since_s = self._seen_s = self._was_s = self._went_on_s = -math.inf
+        self.since_s = self.believed_s = self._seen_s = self._was_s = self._went_on_s = -math.inf
         self._texture = texture
         self._least = max(minimum_blocks, n.SOLID_FRACTION * shape[0] * shape[1])
 
@@ -43,7 +44,10 @@ class Passer:
             self._was_s = now_s
             np.copyto(self._was, self.region)
         lasts = now_s - self.since_s >= n.BRIEF_LARGE_S - 1e-6
-        return lasts and self._went_on_s >= max(self.since_s, now_s - n.SOLID_WITHIN_S)
+        if not lasts or self._went_on_s < max(self.since_s, now_s - n.SOLID_WITHIN_S):
+            return False
+        self.believed_s = now_s
+        return True
 
     def _is_there(self, seen: Background, small: Mask) -> bool:
         """Set `region` to what is solid and above its threshold; whether that covers the background."""

@@ -44,6 +44,15 @@ def test_whoever_comes_is_recorded(name: str) -> None:
     assert score.recall > 0.8
 
 
+def test_whoever_is_believed_without_evidence_has_a_score_all_the_same() -> None:
+    kernel, before = MotionKernel((320, 240)), False
+    for shot in scenes.play("traffic", SEED):
+        answer = kernel.step(shot.luma, shot.t_ms)
+        if answer.motion and not before:
+            assert answer.score >= 1
+        before = answer.motion
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [307, 333])
 def test_whoever_is_faint_is_followed_past_strong_edges_and_over_texture(seed: int) -> None:
